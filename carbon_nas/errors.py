@@ -1,0 +1,112 @@
+"""The one tree of errors.
+
+    CarbonNasError                 every error of this package; `str()` is one line: what, where, cure
+    ├── UsageError                 the caller asked for something that does not exist or cannot be
+    │   ├── UnknownName            a study, strategy, workload, target or zone that is not there
+    │   ├── InvalidStudy           a study file that does not say what it must
+    │   ├── InvalidSite            a PUE below 1, for instance
+    │   └── MissingExtra           an optional package is needed and not installed
+    ├── LedgerError                a ledger cannot be read, written or continued
+    │   ├── LedgerCorrupt          a whole line is damaged or the chain is broken
+    │   ├── LedgerBusy             another process is writing to it
+    │   ├── LedgerExists           a new run would overwrite an old one
+    │   └── LedgerMismatch         it was recorded by another study, code or machine
+    ├── OutputError                a folder or file cannot be written
+    ├── MeterError                 a meter cannot be opened or read
+    ├── UnknownQuantity            a sum over something that is not known
+    └── InfeasibleScenario         no architecture meets the latency limit
+"""
+
+__all__ = [
+    "CarbonNasError",
+    "InfeasibleScenario",
+    "InvalidSite",
+    "InvalidStudy",
+    "LedgerBusy",
+    "LedgerCorrupt",
+    "LedgerError",
+    "LedgerExists",
+    "LedgerMismatch",
+    "MeterError",
+    "MissingExtra",
+    "OutputError",
+    "UnknownName",
+    "UnknownQuantity",
+    "UsageError",
+]
+
+
+class CarbonNasError(Exception):
+    """Say what went wrong, where, and how to mend it.
+
+    Args:
+        what: what is wrong, as a sentence without a full stop.
+        where: the file, line, option or name concerned.
+        cure: what the reader can do about it.
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, cure: str | None = None) -> None:
+        self.what, self.where, self.cure = what, where, cure
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        parts = [self.what if self.where is None else f"{self.where}: {self.what}"]
+        if self.cure:
+            parts.append(self.cure)
+        return ". ".join(part.rstrip(".") for part in parts)
+
+
+class UsageError(CarbonNasError):
+    """The caller asked for something that does not exist or cannot be."""
+
+
+class UnknownName(UsageError):
+    """A study, strategy, workload, target or zone is not there."""
+
+
+class InvalidStudy(UsageError):
+    """A study file does not say what it must."""
+
+
+class InvalidSite(UsageError):
+    """A site cannot be what is claimed, such as a PUE below 1."""
+
+
+class MissingExtra(UsageError):
+    """An optional package is needed and not installed."""
+
+
+class LedgerError(CarbonNasError):
+    """A ledger cannot be read, written or continued."""
+
+
+class LedgerCorrupt(LedgerError):
+    """A whole line is damaged or the chain of hashes is broken."""
+
+
+class LedgerBusy(LedgerError):
+    """Another process is writing to the ledger."""
+
+
+class LedgerExists(LedgerError):
+    """A new run would overwrite an old one."""
+
+
+class LedgerMismatch(LedgerError):
+    """The ledger was recorded by another study, code or machine."""
+
+
+class OutputError(CarbonNasError):
+    """A folder or file cannot be written."""
+
+
+class MeterError(CarbonNasError):
+    """A meter cannot be opened or read."""
+
+
+class UnknownQuantity(CarbonNasError):
+    """A sum was asked for over something that is not known."""
+
+
+class InfeasibleScenario(CarbonNasError):
+    """No architecture meets the latency limit of a scenario."""

@@ -1,0 +1,98 @@
+"""Writing that survives a crash, and the few calls that not every operating system has."""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO
+
+from carbon_nas.errors import OutputError
+
+fcntl: ModuleType | None
+try:  # Absent on Windows: then two writers are not told apart, and the caller says so.
+    import fcntl
+except ImportError:  # pragma: no cover
+    fcntl = None
+
+__all__ = ["lock", "name_for_file", "output_folder", "sha256", "sync_folder", "write_whole"]
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of some bytes as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def name_for_file(name: str) -> str:
+    """Turn a phase or scenario name into a file name that every file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+def output_folder(path: Path) -> Path:
+    """Make a folder and prove that it can be written to.
+
+    Raises:
+        OutputError: if it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"this folder cannot be written to ({error.strerror or error})", where=str(path), cure="choose another --out"
+        ) from error
+    return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new directory entry durable, where the system can (Windows cannot open folders)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees either all of it or the old one, even after a crash.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        # Temporary files are private; what a report holds is meant to be read.
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
+    sync_folder(path.parent)
+
+
+def lock(file: BinaryIO) -> bool | None:
+    """Claim an open file for this process.
+
+    Returns:
+        True if it is ours now, False if another process holds it, None if this system has no such lock.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # A file system without locks, such as some network mounts.
+        return None
+    return True

@@ -1,0 +1,248 @@
+"""The lines of a ledger as typed records. This is the border: pydantic checks every line that is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from carbon_nas.meters.base import Component, Reading
+
+__all__ = [
+    "SCHEMA",
+    "Event",
+    "Header",
+    "LatencyLimit",
+    "LatencyTableRecord",
+    "Outcome",
+    "PhaseBegin",
+    "PhaseEnd",
+    "Pulse",
+    "Repair",
+    "Result",
+    "Role",
+    "Scope",
+    "Session",
+    "TrainerLog",
+    "Waste",
+    "event_adapter",
+    "phase_key",
+    "to_line",
+]
+
+SCHEMA = 1
+"""The version of the line format; a reader refuses a newer one by name."""
+
+
+class Scope(StrEnum):
+    """Whether a phase is paid once or again for every deployment scenario."""
+
+    ONCE = "once"
+    PER_SCENARIO = "per scenario"
+
+
+class Role(StrEnum):
+    """Whose cost a ledger holds."""
+
+    STRATEGY = "strategy"
+    SHARED = "shared"  # Needed by every strategy and measured once, such as latency tables.
+
+
+class Outcome(StrEnum):
+    """How a phase ended."""
+
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+_record = dataclass(frozen=True, kw_only=True, slots=True)
+
+
+@_record
+class Header:
+    """The first line: what is run. A call that would continue with something else is refused."""
+
+    kind: Literal["header"] = "header"
+    run: str
+    role: Role
+    strategy: str
+    seed: int
+    workload: str | None
+    study: Mapping[str, Any]
+    study_hash: str
+    code_version: str
+    code_hash: str
+    schema: int = SCHEMA
+
+
+@_record
+class Session:
+    """One process that writes to the ledger. Counters and monotonic times are only comparable within one."""
+
+    kind: Literal["session"] = "session"
+    utc: str
+    time_s: float
+    boot_s: float | None
+    host: Mapping[str, str | int | None]
+    versions: Mapping[str, str]
+    components: tuple[Component, ...]
+    heartbeat_interval_s: float
+    locked: bool | None
+
+
+@_record
+class PhaseBegin:
+    """A phase starts; `phase` is its key, unique in the ledger and the same in every attempt."""
+
+    kind: Literal["phase_begin"] = "phase_begin"
+    phase: str
+    name: str
+    scope: Scope
+    scenario: str | None
+    attempt: int
+    utc: str
+    time_s: float
+    readings: tuple[Reading, ...]
+
+
+@_record
+class Pulse:
+    """A heartbeat in a phase, so that the energy of a killed phase is known up to here."""
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    phase: str
+    time_s: float
+    readings: tuple[Reading, ...]
+
+
+@_record
+class TrainerLog:
+    """What the trainer says after an epoch; steps and joules count from the beginning of the phase."""
+
+    kind: Literal["epoch"] = "epoch"
+    phase: str
+    subject: str
+    epoch: int
+    steps: int
+    energy_j: float | None
+    accuracy_fraction: float | None
+
+
+@_record
+class PhaseEnd:
+    """A phase ended. `energy_j` and `device_s` are per component; None is not known, never 0.
+
+    `steps` are optimiser steps of the trainer. `macs` are multiply-accumulate operations: forward passes counted in
+    closed form, a backward pass as two forward ones.
+    """
+
+    kind: Literal["phase_end"] = "phase_end"
+    phase: str
+    outcome: Outcome
+    utc: str
+    time_s: float
+    duration_s: float
+    readings: tuple[Reading, ...]
+    energy_j: Mapping[str, float | None]
+    device_s: Mapping[str, float | None]
+    steps: int | None
+    macs: int | None
+    artefact_hash: str | None = None
+
+
+@_record
+class Waste:
+    """A phase that was killed. What was seen is a lower bound; the rest has an upper bound and no point value.
+
+    Attributes:
+        seen_energy_j: last heartbeat minus begin, per component.
+        rest_max_j: the most that can have been drawn after the last heartbeat; None where no power limit is known.
+        rest_max_s: the time that bound allows for: the longest gap between heartbeats that this ledger shows.
+    """
+
+    kind: Literal["waste"] = "waste"
+    phase: str
+    attempt: int
+    utc: str
+    seen_duration_s: float
+    seen_energy_j: Mapping[str, float | None]
+    seen_device_s: Mapping[str, float | None]
+    rest_max_s: float
+    rest_max_j: Mapping[str, float | None]
+
+
+@_record
+class LatencyTableRecord:
+    """A latency table of one scenario, as its own JSON."""
+
+    kind: Literal["latency_table"] = "latency_table"
+    scenario: str
+    table: Mapping[str, Any]
+
+
+@_record
+class LatencyLimit:
+    """The latency limit of one scenario, and the sample it was taken from."""
+
+    kind: Literal["latency_limit"] = "latency_limit"
+    scenario: str
+    limit_ms: float
+    rule: str
+    sample_ms: tuple[float, ...]
+
+
+@_record
+class Result:
+    """What a strategy delivers for a scenario: its accuracy on the test split and its latency end to end."""
+
+    kind: Literal["result"] = "result"
+    scenario: str
+    accuracy_fraction: float | None
+    latency_ms: float | None
+    latency_limit_ms: float | None = None
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    workload: str | None = None
+    test_size: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+
+
+@_record
+class Repair:
+    """A torn last line was cut off when the ledger was opened again."""
+
+    kind: Literal["repair"] = "repair"
+    utc: str
+    bytes_cut: int
+
+
+Event = (
+    Header
+    | Session
+    | PhaseBegin
+    | Pulse
+    | TrainerLog
+    | PhaseEnd
+    | Waste
+    | LatencyTableRecord
+    | LatencyLimit
+    | Result
+    | Repair
+)
+
+# Numbers only, no NaN: JSON has none, and a NaN in a ledger is a bug that must not be kept for ever.
+event_adapter: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Event, Field(discriminator="kind")], config=ConfigDict(allow_inf_nan=False)
+)
+
+
+def phase_key(name: str, scenario: str | None) -> str:
+    """Return the key of a phase: its name, and its scenario if it has one."""
+    return name if scenario is None else f"{name} / {scenario}"
+
+
+def to_line(event: Event) -> bytes:
+    """Write an event as one compact JSON object."""
+    return event_adapter.dump_json(event)

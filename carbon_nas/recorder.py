@@ -1,0 +1,388 @@
+"""Meter and ledger in one hand: the only place where they meet."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from carbon_nas.errors import LedgerExists
+from carbon_nas.ledger.journal import Journal
+from carbon_nas.ledger.records import (
+    Event,
+    Header,
+    Outcome,
+    PhaseBegin,
+    PhaseEnd,
+    Pulse,
+    Repair,
+    Result,
+    Role,
+    Scope,
+    Session,
+    TrainerLog,
+    Waste,
+    phase_key,
+)
+from carbon_nas.ledger.run import Run, fold
+from carbon_nas.meters.base import Component, Meter, Reading
+from carbon_nas.meters.clock import Clock, SystemClock
+from carbon_nas.meters.estimate import cpu_model
+from carbon_nas.meters.hosts import open_meters
+from carbon_nas.meters.sampler import Heartbeat
+from carbon_nas.units import total
+
+__all__ = ["PhaseWindow", "Recorder", "host_facts"]
+
+
+def host_facts() -> dict[str, str | int | None]:
+    """Describe this machine by what an energy figure depends on, without naming it."""
+    return {
+        "cpu_model": cpu_model() or None,
+        "logical_cores": psutil.cpu_count(logical=True),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("carbon-nas", "codecarbon", "nvidia-ml-py", "numpy", "torch", "scikit-learn"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class PhaseWindow:
+    """What a running phase can add to its own record.
+
+    Attributes:
+        phase: the key of the phase.
+        end: the record of its end, once it has ended.
+        steps: optimiser steps so far; None if nobody counts.
+        macs: multiply-accumulates so far; None if nobody counts.
+        artefact_hash: the hash of what the phase left on disk.
+    """
+
+    def __init__(self, recorder: "Recorder", phase: str, began_s: float, readings: tuple[Reading, ...]) -> None:
+        self._recorder, self._begin = recorder, readings
+        self.phase = phase
+        self.began_s = began_s
+        self.end: PhaseEnd | None = None
+        self.steps: int | None = None
+        self.macs: int | None = None
+        self.artefact_hash: str | None = None
+
+    def energy_j(self) -> float | None:
+        """Return the joules from the phase's beginning to its end, or to now while it runs.
+
+        Returns:
+            The sum over all components; None if one of them is not known.
+        """
+        if self.end is not None:
+            spent = dict(self.end.energy_j)
+        else:
+            spent = _difference(self._begin, self._recorder.readings(), "energy_j")
+        return None if None in spent.values() else total(spent.values())
+
+    def duration_s(self) -> float:
+        """Return the seconds from the phase's beginning to its end, or to now while it runs."""
+        return self._recorder.now_s() - self.began_s if self.end is None else self.end.duration_s
+
+    def log_epoch(self, *, subject: str, epoch: int, steps: int, accuracy: float | None) -> None:
+        """Write down one epoch of the trainer with the joules so far."""
+        self._recorder.append(
+            TrainerLog(
+                phase=self.phase,
+                subject=subject,
+                epoch=epoch,
+                steps=steps,
+                energy_j=self.energy_j(),
+                accuracy_fraction=accuracy,
+            )
+        )
+
+
+class Recorder:
+    """Meters phases of any program and writes them to a ledger.
+
+        with Recorder("runs/my-run.jsonl", strategy="my-nas") as recorder:
+            with recorder.phase("search", scope=Scope.PER_SCENARIO, scenario="pixel1-25ms"):
+                ...
+            recorder.result(scenario="pixel1-25ms", accuracy=0.761, latency_ms=24.2)
+
+    Args:
+        path: the ledger file; its folder is made.
+        strategy: the name under which the cost is compared.
+        seed: the seed of the run.
+        workload: the task that is learnt.
+        role: `Role.SHARED` for work that every strategy needs and that is done once.
+        study: what is run, as JSON values; kept in the header.
+        study_hash, code_version, code_hash: what a later call must match to continue.
+        meters: open meters; every meter of this host if not given. They are closed with the recorder.
+        clock: what tells the time.
+        synchronize: called before each edge is read, so that queued GPU work is inside its window.
+        on_heartbeat: called about once a second in a phase with the phase's joules so far.
+        heartbeat_interval_s: seconds between heartbeats; None for no thread at all.
+        resume: continue an existing ledger instead of refusing it.
+
+    Raises:
+        LedgerExists: if the file exists and `resume` is not asked for.
+        LedgerCorrupt: if it exists and is damaged.
+        LedgerBusy: if another process writes to it.
+        OutputError: if it cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        strategy: str,
+        seed: int = 0,
+        workload: str | None = None,
+        role: Role = Role.STRATEGY,
+        study: Mapping[str, Any] | None = None,
+        study_hash: str = "",
+        code_version: str = "",
+        code_hash: str = "",
+        meters: Sequence[Meter] | None = None,
+        clock: Clock | None = None,
+        synchronize: Callable[[], None] | None = None,
+        on_heartbeat: Callable[[float | None], None] | None = None,
+        heartbeat_interval_s: float | None = 1.0,
+        resume: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        if not resume and self.path.exists() and self.path.stat().st_size:
+            raise LedgerExists("this ledger exists already", where=str(path), cure="choose another name; none is overwritten")
+        self._clock: Clock = clock or SystemClock()
+        self._synchronize, self._on_heartbeat = synchronize, on_heartbeat
+        self._journal = Journal(self.path)
+        self._meters: tuple[Meter, ...] = ()
+        self._heartbeat: Heartbeat | None = None
+        self._phase: PhaseWindow | None = None
+        self._attempts: dict[str, int] = {}
+        try:
+            self._meters = tuple(meters) if meters is not None else open_meters(clock=self._clock)
+            header = Header(
+                run=self.path.stem,
+                role=role,
+                strategy=strategy,
+                seed=seed,
+                workload=workload,
+                study=dict(study or {}),
+                study_hash=study_hash,
+                code_version=code_version,
+                code_hash=code_hash,
+            )
+            self._start(header, heartbeat_interval_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, header: Header, heartbeat_interval_s: float | None) -> None:
+        events: tuple[Event, ...] = self._journal.events
+        if not events:
+            self.append(header)
+            events = (header,)
+        self.run: Run = fold(events, self.path)
+        if self._journal.bytes_cut:
+            self.append(Repair(utc=self._clock.utc(), bytes_cut=self._journal.bytes_cut))
+        self._write_off()
+        self.append(
+            Session(
+                utc=self._clock.utc(),
+                time_s=self._clock.monotonic_s(),
+                boot_s=self._clock.boot_s(),
+                host=host_facts(),
+                versions=_versions(),
+                components=self.components,
+                heartbeat_interval_s=heartbeat_interval_s or 0.0,
+                locked=self._journal.locked,
+            ),
+            durable=True,
+        )
+        if heartbeat_interval_s is not None:
+            self._heartbeat = Heartbeat(self.beat, interval_s=heartbeat_interval_s)
+            self._heartbeat.start()
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """What is metered."""
+        return tuple(component for meter in self._meters for component in meter.components)
+
+    @property
+    def head(self) -> str:
+        """The hash of the ledger's last line."""
+        return self._journal.head
+
+    @property
+    def heartbeat_errors(self) -> int:
+        """How many heartbeats failed; the run itself went on."""
+        return self._heartbeat.errors if self._heartbeat else 0
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Read every component once."""
+        return tuple(reading for meter in self._meters for reading in meter.read())
+
+    def now_s(self) -> float:
+        """Read the monotonic clock of this recorder."""
+        return self._clock.monotonic_s()
+
+    def append(self, event: Event, *, durable: bool = False) -> None:
+        """Add an event to the ledger."""
+        self._journal.append(event, durable=durable)
+
+    def beat(self) -> None:
+        """Write a heartbeat if a phase is running."""
+        window = self._phase
+        if window is None:
+            return
+        self.append(Pulse(phase=window.phase, time_s=self._clock.monotonic_s(), readings=self.readings()))
+        if self._on_heartbeat is not None:
+            self._on_heartbeat(window.energy_j())
+
+    def _write_off(self) -> None:
+        """Record as waste what a killed process left open: known up to its last heartbeat, bounded after it."""
+        lost, run = self.run.open_phase, self.run
+        if lost is None:
+            return
+        session = run.sessions[-1]
+        # A heartbeat can come late when the interpreter is busy: the bound allows for the worst gap that was seen.
+        rest_max_s = max(session.heartbeat_interval_s, run.longest_gap_s)
+        waste = Waste(
+            phase=lost.begin.phase,
+            attempt=lost.begin.attempt,
+            utc=self._clock.utc(),
+            seen_duration_s=lost.last_time_s - lost.begin.time_s,
+            seen_energy_j=_difference(lost.begin.readings, lost.last_readings, "energy_j"),
+            seen_device_s=_difference(lost.begin.readings, lost.last_readings, "device_s"),
+            rest_max_s=rest_max_s,
+            rest_max_j={
+                component.name: None if component.power_max_w is None else component.power_max_w * rest_max_s
+                for component in session.components
+            },
+        )
+        self.append(waste, durable=True)
+        self.run = fold((*self._journal.events, waste), self.path)
+
+    @contextmanager
+    def phase(self, name: str, *, scope: Scope = Scope.ONCE, scenario: str | None = None) -> Iterator[PhaseWindow]:
+        """Meter a stretch of work. If it raises, what it used is kept as waste and the error goes on.
+
+        Args:
+            name: what is done, in words.
+            scope: whether it is paid once or again for every scenario.
+            scenario: the deployment scenario it is done for.
+
+        Raises:
+            ValueError: if another phase is running, or scope and scenario do not fit together.
+        """
+        if self._phase is not None:
+            raise ValueError(f"phase {self._phase.phase!r} is still running")
+        if (scope is Scope.PER_SCENARIO) != (scenario is not None):
+            raise ValueError(f"phase {name!r}: a scenario is named exactly when the scope is 'per scenario'")
+        key = phase_key(name, scenario)
+        self._sync()
+        began_s, readings = self._clock.monotonic_s(), self.readings()
+        window = PhaseWindow(self, key, began_s, readings)
+        self._attempts[key] = self._attempts.get(key, self.run.attempts(key)) + 1
+        begin = PhaseBegin(
+            phase=key,
+            name=name,
+            scope=scope,
+            scenario=scenario,
+            attempt=self._attempts[key],
+            utc=self._clock.utc(),
+            time_s=began_s,
+            readings=readings,
+        )
+        self.append(begin, durable=True)
+        self._phase = window
+        outcome = Outcome.FAILED
+        try:
+            yield window
+            outcome = Outcome.DONE
+        except KeyboardInterrupt:
+            outcome = Outcome.INTERRUPTED
+            raise
+        finally:
+            self._phase = None
+            self._sync()
+            ended_s, last = self._clock.monotonic_s(), self.readings()
+            window.end = PhaseEnd(
+                phase=key,
+                outcome=outcome,
+                utc=self._clock.utc(),
+                time_s=ended_s,
+                duration_s=ended_s - began_s,
+                readings=last,
+                energy_j=_difference(readings, last, "energy_j"),
+                device_s=_difference(readings, last, "device_s"),
+                steps=window.steps,
+                macs=window.macs,
+                artefact_hash=window.artefact_hash,
+            )
+            self.append(window.end, durable=True)
+
+    def result(
+        self,
+        *,
+        scenario: str,
+        accuracy: float | None = None,
+        latency_ms: float | None = None,
+        architecture: Mapping[str, Any] | None = None,
+        workload: str | None = None,
+    ) -> None:
+        """Write down what was found for a scenario. `accuracy` is a fraction between 0 and 1.
+
+        Raises:
+            ValueError: if the accuracy is no fraction.
+        """
+        if accuracy is not None and not 0.0 <= accuracy <= 1.0:
+            raise ValueError(f"accuracy is a fraction between 0 and 1, not {accuracy}")
+        self.append(
+            Result(
+                scenario=scenario,
+                accuracy_fraction=accuracy,
+                latency_ms=latency_ms,
+                architecture=dict(architecture or {}),
+                workload=workload,
+            ),
+            durable=True,
+        )
+
+    def _sync(self) -> None:
+        if self._synchronize is not None:
+            self._synchronize()
+
+    def close(self) -> None:
+        """Stop the heartbeat, close the meters and the ledger. May be called twice."""
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+        for meter in self._meters:
+            meter.close()
+        self._journal.close()
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _difference(begin: tuple[Reading, ...], end: tuple[Reading, ...], what: str) -> dict[str, float | None]:
+    """Subtract two sets of readings of one session, per component. None where either is not known."""
+    first = {reading.component: getattr(reading, what) for reading in begin}
+    spent: dict[str, float | None] = {}
+    for reading in end:
+        was, now = first.get(reading.component), getattr(reading, what)
+        spent[reading.component] = None if was is None or now is None else now - was
+    return spent

@@ -1,0 +1,105 @@
+"""Where a number comes from: its tier, its source, and the bibliography behind it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["BIBLIOGRAPHY", "Published", "Source", "Tier", "bibtex"]
+
+
+class Tier(StrEnum):
+    """How sure a number is, the surest first."""
+
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    MODELLED = "modelled"
+    PUBLISHED = "published"
+
+    @staticmethod
+    def weakest(tiers: "set[Tier]") -> "Tier | None":
+        """Return the least sure of some tiers: a sum is as sure as its weakest part."""
+        order = list(Tier)
+        return max(tiers, key=order.index) if tiers else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A place where a number stands: a key of `BIBLIOGRAPHY` and the table, row or section."""
+
+    key: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """A number that somebody else printed.
+
+    Attributes:
+        value: the printed number, in `unit`.
+        unit: its unit, in words ("lb CO2e").
+        source: where it stands.
+        note: what a reader must know before comparing anything with it.
+    """
+
+    value: float
+    unit: str
+    source: Source
+    note: str = ""
+
+
+BIBLIOGRAPHY: dict[str, str] = {
+    "cai2020": """@inproceedings{cai2020,
+  author    = {Han Cai and Chuang Gan and Tianzhe Wang and Zhekai Zhang and Song Han},
+  title     = {Once-for-All: Train One Network and Specialize it for Efficient Deployment},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2020},
+  eprint    = {1908.09791},
+  archivePrefix = {arXiv}
+}""",
+    "codecarbon": """@software{codecarbon,
+  author = {{CodeCarbon contributors}},
+  title  = {CodeCarbon: estimate and track carbon emissions from machine learning computing},
+  url    = {https://github.com/mlco2/codecarbon}
+}""",
+    "patterson2021": """@misc{patterson2021,
+  author = {David Patterson and Joseph Gonzalez and Quoc Le and Chen Liang and Lluis-Miquel Munguia and
+            Daniel Rothchild and David So and Maud Texier and Jeff Dean},
+  title  = {Carbon Emissions and Large Neural Network Training},
+  year   = {2021},
+  eprint = {2104.10350},
+  archivePrefix = {arXiv}
+}""",
+    "real2019": """@inproceedings{real2019,
+  author    = {Esteban Real and Alok Aggarwal and Yanping Huang and Quoc V. Le},
+  title     = {Regularized Evolution for Image Classifier Architecture Search},
+  booktitle = {AAAI Conference on Artificial Intelligence},
+  year      = {2019},
+  eprint    = {1802.01548},
+  archivePrefix = {arXiv}
+}""",
+    "strubell2019": """@inproceedings{strubell2019,
+  author    = {Emma Strubell and Ananya Ganesh and Andrew McCallum},
+  title     = {Energy and Policy Considerations for Deep Learning in {NLP}},
+  booktitle = {Annual Meeting of the Association for Computational Linguistics},
+  year      = {2019},
+  eprint    = {1906.02243},
+  archivePrefix = {arXiv}
+}""",
+    "tan2019": """@inproceedings{tan2019,
+  author    = {Mingxing Tan and Bo Chen and Ruoming Pang and Vijay Vasudevan and Mark Sandler and
+               Andrew Howard and Quoc V. Le},
+  title     = {{MnasNet}: Platform-Aware Neural Architecture Search for Mobile},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2019},
+  eprint    = {1807.11626},
+  archivePrefix = {arXiv}
+}""",
+}
+
+
+def bibtex(keys: set[str]) -> str:
+    """Return the BibTeX of the given keys, sorted, one blank line apart.
+
+    Raises:
+        KeyError: if a key has no entry; a number without a source is a bug here.
+    """
+    return "\n\n".join(BIBLIOGRAPHY[key] for key in sorted(keys)) + ("\n" if keys else "")

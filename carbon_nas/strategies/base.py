@@ -1,0 +1,177 @@
+"""What a strategy is: a list of named phases. It does not know that it is metered."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from carbon_nas.devices.catalog import Device, Subject
+from carbon_nas.devices.latency_table import LatencyTable
+from carbon_nas.errors import InfeasibleScenario
+from carbon_nas.files import sha256
+from carbon_nas.ledger.records import Result, Scope
+from carbon_nas.supernet.architecture import Architecture
+from carbon_nas.supernet.cost import cost
+from carbon_nas.supernet.space import SearchSpace
+from carbon_nas.training.artefact import Artefact, Artefacts
+from carbon_nas.training.data import Workload
+from carbon_nas.training.loop import TrainerPlan, accuracy
+from carbon_nas.training.tally import Tally
+
+__all__ = ["Bench", "Constraint", "Phase", "PhaseContext", "Scenario", "Strategy", "evaluate", "feasible_sample"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """A deployment scenario: a device, and a latency limit on it that the profiling sets."""
+
+    name: str
+    device: Device
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Constraint:
+    """What a network must meet in a scenario: a limit, and the table that predicts a network's latency."""
+
+    table: LatencyTable
+    limit_ms: float
+
+    def met_by(self, space: SearchSpace, arch: Architecture) -> bool:
+        """Tell whether an architecture is predicted to be fast enough."""
+        return self.table.predict_ms(space, arch) <= self.limit_ms
+
+
+class PhaseContext:
+    """What a phase is given to work with: its own chance, a tally of its work, and a log.
+
+    Args:
+        seed: the study's seed; the phase's chance is derived from it and from `job`.
+        job: a name that is unique in the study, such as strategy and phase.
+        log: is told `subject`, `epoch`, `steps` and `accuracy` by keyword after every epoch.
+    """
+
+    def __init__(self, *, seed: int, job: str, log: Callable[..., None]) -> None:
+        digest = int(sha256(f"{seed}/{job}".encode())[:15], 16)
+        self.rng = random.Random(digest)
+        self.generator = torch.Generator().manual_seed(digest)
+        self.tally = Tally()
+        self._log = log
+
+    def log(self, subject: str, epoch: int, accuracy_fraction: float | None) -> None:
+        """Write down the end of an epoch, with the steps of the phase so far."""
+        self._log(subject=subject, epoch=epoch, steps=self.tally.steps, accuracy=accuracy_fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of work with a name.
+
+    Attributes:
+        scope: paid once, or again for every scenario.
+        run: does the work; what it returns is kept for the phases after it.
+        scenario: the scenario it is done for.
+        image_passes: about how many images pass a network forward (a backward pass counts as two); for the time left.
+    """
+
+    name: str
+    scope: Scope
+    run: Callable[[PhaseContext], Artefact]
+    scenario: str | None = None
+    image_passes: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """What all strategies share: one space, one workload, one trainer, the same scenarios and tables."""
+
+    space: SearchSpace
+    workload: Workload
+    trainer: TrainerPlan
+    scenarios: tuple[Scenario, ...]
+    constraints: Mapping[str, Constraint]
+    artefacts: Artefacts
+    device: torch.device
+
+    def macs(self, arch: Architecture) -> int:
+        """Return the multiply-accumulates of one image through an architecture."""
+        return cost(self.space, arch, self.workload.num_classes).macs
+
+    def constraint(self, scenario: Scenario) -> Constraint:
+        """Return what a network must meet.
+
+        Raises:
+            InfeasibleScenario: if not even the fastest architecture of the space meets it.
+        """
+        constraint = self.constraints[scenario.name]
+        fastest = constraint.table.fastest(self.space)
+        if not constraint.met_by(self.space, fastest):
+            raise InfeasibleScenario(
+                f"no architecture takes {constraint.limit_ms:.3g} ms or less: "
+                f"the fastest, {fastest}, takes {constraint.table.predict_ms(self.space, fastest):.3g} ms",
+                where=f"scenario {scenario.name}",
+                cure="raise its limit",
+            )
+        return constraint
+
+
+class Strategy(Protocol):
+    """A way of finding a network for every scenario."""
+
+    @property
+    def name(self) -> str:
+        """The name under which its cost is compared."""
+        ...
+
+    def phases(self) -> Iterator[Phase]:
+        """Yield what has to be done, in order. Phases hand over through `Bench.artefacts` only."""
+        ...
+
+
+_TRIES = 1_000
+
+
+def feasible_sample(space: SearchSpace, constraint: Constraint, rng: random.Random) -> Architecture:
+    """Draw a random architecture that meets a constraint; the fastest of the space if chance does not find one."""
+    for _ in range(_TRIES):
+        arch = space.sample(rng)
+        if constraint.met_by(space, arch):
+            return arch
+    return constraint.table.fastest(space)
+
+
+def evaluate(
+    bench: Bench, scenario: Scenario, arch: Architecture, net: nn.Module, context: PhaseContext, *, passes: int = 7
+) -> Artefact:
+    """Measure what is delivered: latency end to end on the scenario's device, accuracy on the test split.
+
+    This is the only place where the test split is looked at.
+    """
+    constraint, split = bench.constraints[scenario.name], bench.workload.test
+    used, macs = cost(bench.space, arch, bench.workload.num_classes), bench.macs(arch)
+    net.to(bench.device).eval()
+    correct = accuracy(net, split, resolution=arch.resolution, macs_per_image=macs, tally=context.tally)
+    subject = Subject(
+        key="delivered",
+        module=net,
+        input_shape=(bench.space.in_channels, arch.resolution, arch.resolution),
+        macs=used.macs,
+    )
+    timing = scenario.device.time(
+        [subject], passes=passes, rng=context.rng, anchor_ms=constraint.table.anchor_ms
+    )
+    context.tally.macs += timing.macs
+    result = Result(
+        scenario=scenario.name,
+        accuracy_fraction=correct,
+        latency_ms=timing.latency_ms["delivered"],
+        latency_limit_ms=constraint.limit_ms,
+        architecture=arch.to_json(),
+        workload=bench.workload.name,
+        test_size=len(split),
+        parameters=used.parameters,
+        macs=used.macs,
+    )
+    return Artefact(facts={"architecture": arch.to_json()}, events=(result,))

@@ -1,0 +1,87 @@
+"""Whether an existing ledger may be continued: same study, same code, same machine."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import carbon_nas
+from carbon_nas.errors import LedgerMismatch
+from carbon_nas.files import sha256
+from carbon_nas.ledger.run import Run
+from carbon_nas.meters.base import Meter
+
+__all__ = ["check_code_and_study", "check_machine", "code_hash"]
+
+# What only reads ledgers may change without making a recorded run another one.
+_READING = {"accounting", "references", "importers", "comparison", "reporting", "cli.py", "compare.py", "__main__.py"}
+
+
+@cache
+def code_hash() -> str:
+    """Hash the sources of everything that takes part in a recording."""
+    package = Path(carbon_nas.__file__).parent
+    files = sorted(
+        path.relative_to(package)
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in _READING
+    )
+    listing = "".join(f"{sha256((package / file).read_bytes())}  {file.as_posix()}\n" for file in files)
+    return sha256(listing.encode())
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    was, now = dict(_flat(old)), dict(_flat(new))
+    keys = sorted(was.keys() | now.keys())
+    return [f"{key} was {was.get(key)!r} and is {now.get(key)!r}" for key in keys if was.get(key) != now.get(key)]
+
+
+def _refuse(run: Run, what: str, differences: list[str], cure: str) -> None:
+    shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
+    raise LedgerMismatch(f"recorded {what}: {shown}", where=str(run.path), cure=cure)
+
+
+def check_code_and_study(run: Run, study: Mapping[str, Any]) -> None:
+    """Refuse a ledger of another study or of other code.
+
+    Raises:
+        LedgerMismatch: which names the difference.
+    """
+    cure = "choose another --out, or redraw what is recorded with --report-only"
+    differences = _differences(run.header.study, study)
+    if differences:
+        _refuse(run, "by a different study", differences, cure)
+    now = {"version": carbon_nas.__version__, "sources": code_hash()[:12]}
+    was = {"version": run.header.code_version, "sources": run.header.code_hash[:12]}
+    if was != now:
+        _refuse(run, "by different code", _differences(was, now), cure)
+
+
+def check_machine(run: Run, host: Mapping[str, Any], meters: tuple[Meter, ...]) -> None:
+    """Refuse to continue a ledger on another machine, or with meters that mean something else.
+
+    Raises:
+        LedgerMismatch: which names the difference.
+    """
+    if not run.sessions:
+        return
+    was = run.sessions[-1]
+    old = {"machine": was.host, "meters": {part.name: _meaning(asdict(part)) for part in was.components}}
+    parts = [component for meter in meters for component in meter.components]
+    new = {"machine": host, "meters": {part.name: _meaning(asdict(part)) for part in parts}}
+    differences = _differences(old, new)
+    if differences:
+        _refuse(run, "on a different machine or with different meters", differences, "finish it there, or choose another --out")
+
+
+def _meaning(component: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tier": str(component["tier"]), "method": component["method"], "inputs": component["inputs"]}

@@ -1,0 +1,200 @@
+"""Running a study: every phase of every strategy and seed, metered, written down, and never done twice."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import carbon_nas
+from carbon_nas.devices.catalog import Device, HostDevice, Target, target_named
+from carbon_nas.devices.latency_table import LatencyTable
+from carbon_nas.ledger.records import Role, phase_key
+from carbon_nas.ledger.journal import read_events
+from carbon_nas.ledger.run import Run, fold, read_run
+from carbon_nas.meters.base import Meter
+from carbon_nas.meters.clock import Clock, SystemClock
+from carbon_nas.meters.hosts import open_meters
+from carbon_nas.recorder import Recorder, host_facts
+from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
+from carbon_nas.strategies.evolution import Evolution
+from carbon_nas.strategies.once_for_all import OnceForAll
+from carbon_nas.strategies.profiling import Profiling
+from carbon_nas.study.events import Observer, PhaseBegins, PhaseEnds, PhaseKept, PlannedPhase, Progress, StudyBegins
+from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash
+from carbon_nas.study.plan import Study
+from carbon_nas.supernet.space import SearchSpace, small_image_space
+from carbon_nas.training.artefact import Artefacts
+from carbon_nas.training.data import Workload, load_workload
+
+__all__ = ["Host", "Runner"]
+
+
+def _default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _read_if_begun(path: Path) -> Run | None:
+    # A process that was killed at once may have left an empty file, or half a header.
+    return fold(events, path) if (events := tuple(read_events(path) if path.is_file() else ())) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """Everything about the machine that a test replaces: its meters, its clock, its devices.
+
+    Attributes:
+        meters: opens the meters; called once per ledger.
+        clock: what tells the time.
+        device: makes the device that times a target.
+        heartbeat_interval_s: seconds between heartbeats; None for none.
+    """
+
+    meters: Callable[[], tuple[Meter, ...]] = open_meters
+    clock: Clock = SystemClock()  # noqa: RUF009  it has no state
+    device: Callable[[Target], Device] = HostDevice
+    heartbeat_interval_s: float | None = 1.0
+
+
+class Runner:
+    """Runs what is missing of a study in a folder.
+
+    Args:
+        study: what to run.
+        folder: where the ledgers (`ledger/`) and checkpoints (`checkpoints/`) are.
+        observer: is told what happens.
+        host: the machine.
+    """
+
+    def __init__(self, study: Study, folder: Path, *, observer: Observer, host: Host | None = None) -> None:
+        self._study, self._folder, self._observer, self._host = study, folder, observer, host or Host()
+        self._space: SearchSpace = small_image_space(resolutions=study.resolutions)
+        self._scenarios = tuple(
+            Scenario(name=name, device=self._host.device(target_named(name))) for name in study.scenarios
+        )
+        self._device = _default_device()
+        self._running: tuple[PlannedPhase, PhaseContext] | None = None
+
+    def run(self) -> None:
+        """Do what is not done yet, in order: profile the devices, then every strategy for every seed.
+
+        Raises:
+            LedgerMismatch: if the folder holds ledgers of another study, code or machine.
+            LedgerCorrupt: if one of them is damaged.
+        """
+        torch.set_num_threads(self._study.threads)
+        # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.
+        torch.set_flush_denormal(True)
+        for path in sorted((self._folder / "ledger").glob("*.jsonl")):
+            run = _read_if_begun(path)
+            if run is not None:
+                check_code_and_study(run, self._study.identity())
+        workload = load_workload(self._study.workload).to(self._device)
+        profiling = Profiling(self._space, workload.num_classes, self._scenarios, self._study.profile)
+        jobs = [(strategy, seed) for seed in range(self._study.seeds) for strategy in self._order(seed)]
+        # Strategies need tables before they are built; their phases can be listed without.
+        planned = [*self._planned("profiling", profiling)]
+        for name, seed in jobs:
+            planned += self._planned(f"{name}-seed{seed}", self._strategy(name, self._bench(workload, None, name, seed)))
+        self._observer(StudyBegins(phases=tuple(planned)))
+        tables = self._record("profiling", profiling, seed=0, role=Role.SHARED)
+        for name, seed in jobs:
+            strategy = self._strategy(name, self._bench(workload, tables, name, seed))
+            self._record(f"{name}-seed{seed}", strategy, seed=seed, role=Role.STRATEGY)
+
+    def _order(self, seed: int) -> tuple[str, ...]:
+        # Rotated, so that over the seeds no strategy always finds the machine cold.
+        names = self._study.strategies
+        turn = seed % len(names)
+        return names[turn:] + names[:turn]
+
+    def _bench(self, workload: Workload, tables: Run | None, name: str, seed: int) -> Bench:
+        constraints = {}
+        if tables is not None:
+            constraints = {
+                scenario: Constraint(
+                    table=LatencyTable.from_json(record.table), limit_ms=tables.limits[scenario].limit_ms
+                )
+                for scenario, record in tables.tables.items()
+            }
+        return Bench(
+            space=self._space,
+            workload=workload,
+            trainer=self._study.trainer,
+            scenarios=self._scenarios,
+            constraints=constraints,
+            artefacts=self._artefacts(f"{name}-seed{seed}"),
+            device=self._device,
+        )
+
+    def _artefacts(self, run: str) -> Artefacts:
+        return Artefacts(self._folder / "checkpoints" / run)
+
+    def _strategy(self, name: str, bench: Bench) -> Strategy:
+        if name == OnceForAll.name:
+            return OnceForAll(bench, self._study.once_for_all)
+        return Evolution(bench, self._study.evolution)
+
+    @staticmethod
+    def _planned(run: str, strategy: Strategy | Profiling) -> Iterator[PlannedPhase]:
+        for phase in strategy.phases():
+            yield PlannedPhase(run=run, phase=phase_key(phase.name, phase.scenario), image_passes=phase.image_passes)
+
+    def _record(self, name: str, strategy: Strategy | Profiling, *, seed: int, role: Role) -> Run:
+        path = self._folder / "ledger" / f"{name}.jsonl"
+        phases = list(strategy.phases())
+        before = _read_if_begun(path)
+        if before is not None and all(phase_key(p.name, p.scenario) in before.done for p in phases):
+            # Nothing to do, so the ledger is not even opened for writing: redrawing leaves no trace in it.
+            for planned in self._planned(name, strategy):
+                self._observer(PhaseKept(planned=planned))
+            return before
+        meters = self._host.meters()
+        if before is not None:
+            check_machine(before, host_facts(), meters)
+        recorder = Recorder(
+            path,
+            strategy=strategy.name,
+            seed=seed,
+            workload=self._study.workload,
+            role=role,
+            study=self._study.identity(),
+            study_hash=self._study.hash,
+            code_version=carbon_nas.__version__,
+            code_hash=code_hash(),
+            meters=meters,
+            clock=self._host.clock,
+            synchronize=torch.cuda.synchronize if self._device.type == "cuda" else None,
+            on_heartbeat=self._beat,
+            heartbeat_interval_s=self._host.heartbeat_interval_s,
+            resume=True,
+        )
+        with closing(recorder):
+            for phase, planned in zip(phases, self._planned(name, strategy), strict=True):
+                self._one(recorder, phase, planned, seed)
+        return read_run(path)
+
+    def _one(self, recorder: Recorder, phase: Phase, planned: PlannedPhase, seed: int) -> None:
+        artefacts = self._artefacts(planned.run)
+        done = recorder.run.done.get(planned.phase)
+        if done is not None:
+            artefacts.check(planned.phase, done.artefact_hash)
+            self._observer(PhaseKept(planned=planned))
+            return
+        self._observer(PhaseBegins(planned=planned))
+        with recorder.phase(phase.name, scope=phase.scope, scenario=phase.scenario) as window:
+            context = PhaseContext(seed=seed, job=f"{planned.run}/{planned.phase}", log=window.log_epoch)
+            self._running = planned, context
+            artefact = phase.run(context)
+            window.artefact_hash = artefacts.save(planned.phase, artefact)
+            window.steps, window.macs = context.tally.steps, context.tally.macs
+            for event in artefact.events:
+                recorder.append(event)
+        self._running = None
+        self._observer(PhaseEnds(planned=planned, energy_j=window.energy_j(), duration_s=window.duration_s()))
+
+    def _beat(self, energy_j: float | None) -> None:
+        if self._running is not None:
+            planned, context = self._running
+            self._observer(Progress(planned=planned, image_passes=context.tally.image_passes, energy_j=energy_j))

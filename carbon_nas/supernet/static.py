@@ -1,0 +1,177 @@
+"""Static networks: plain modules for one architecture, trained from scratch or filled by `extract`.
+
+Shape letters: B batch, C channels, H height, W width, K classes.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carbon_nas.supernet.architecture import Architecture
+from carbon_nas.supernet.space import Activation, BlockSpec, HeadSpec, SearchSpace, StemSpec
+
+__all__ = ["Head", "InvertedBottleneck", "SqueezeExcite", "StaticMobileNetV3", "activate", "fold_batch_norm", "layer"]
+
+BN_EPS = 1e-5
+
+
+def activate(x: Tensor, activation: Activation) -> Tensor:
+    """Apply relu or h_swish."""
+    return F.relu(x) if activation == "relu" else F.hardswish(x)
+
+
+class _Activation(nn.Module):
+    def __init__(self, kind: Activation) -> None:
+        super().__init__()
+        self.kind: Activation = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        return activate(x, self.kind)
+
+
+def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(
+                in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False
+            ),
+            bn=nn.BatchNorm2d(out_channels, eps=BN_EPS),
+        )
+    )
+
+
+class SqueezeExcite(nn.Module):
+    """Scale channels by what their means say (Hu et al., CVPR 2018), with a hard sigmoid as in MobileNetV3."""
+
+    def __init__(self, channels: int, squeeze_channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeeze_channels, 1)
+        self.expand = nn.Conv2d(squeeze_channels, channels, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the scaled input."""
+        pooled = x_BCHW.mean((2, 3), keepdim=True)
+        return x_BCHW * F.hardsigmoid(self.expand(F.relu(self.reduce(pooled))))
+
+
+class InvertedBottleneck(nn.Module):
+    """Expand, convolve depthwise, squeeze-excite after the activation, project; add the input where it fits."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        self.activation: Activation = spec.activation
+        self.residual = spec.residual
+        self.expand = _conv(spec.in_channels, spec.mid_channels, 1)
+        self.depthwise = _conv(
+            spec.mid_channels, spec.mid_channels, spec.kernel_size, spec.stride, groups=spec.mid_channels
+        )
+        self.squeeze = (
+            None if spec.squeeze_channels is None else SqueezeExcite(spec.mid_channels, spec.squeeze_channels)
+        )
+        self.project = _conv(spec.mid_channels, spec.out_channels, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the block's output."""
+        y = activate(self.expand(x_BCHW), self.activation)
+        y = activate(self.depthwise(y), self.activation)
+        if self.squeeze is not None:
+            y = self.squeeze(y)
+        y = self.project(y)
+        return x_BCHW + y if self.residual else y
+
+
+class Head(nn.Module):
+    """From the last feature map to the logits."""
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__()
+        self.expand = _conv(spec.in_channels, spec.expand_channels, 1)
+        self.mix = nn.Conv2d(spec.expand_channels, spec.feature_channels, 1, bias=False)
+        self.classifier = nn.Linear(spec.feature_channels, spec.num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits of shape (B, K)."""
+        y = F.hardswish(self.expand(x_BCHW)).mean((2, 3), keepdim=True)
+        logits: Tensor = self.classifier(F.hardswish(self.mix(y)).flatten(1))
+        return logits
+
+
+def layer(spec: StemSpec | BlockSpec | HeadSpec) -> nn.Module:
+    """Build one layer of a static network from its description."""
+    match spec:
+        case StemSpec():
+            stem = _conv(spec.in_channels, spec.out_channels, 3, spec.stride)
+            stem.add_module("activation", _Activation("h_swish"))
+            return stem
+        case BlockSpec():
+            return InvertedBottleneck(spec)
+        case HeadSpec():
+            return Head(spec)
+
+
+class StaticMobileNetV3(nn.Module):
+    """One architecture as a plain network: `net(x_BCHW) -> logits_BK`. Input must have the architecture's resolution.
+
+    Weights start as He et al. (ICCV 2015) with fan-out, biases at zero, as in the OFA code.
+    """
+
+    def __init__(self, space: SearchSpace, arch: Architecture, num_classes: int) -> None:
+        super().__init__()
+        self.stem = layer(space.stem(arch.resolution))
+        self.blocks = nn.ModuleList(layer(spec) for spec in space.blocks(arch))
+        self.head = layer(space.head(arch, num_classes))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits of shape (B, K)."""
+        y = self.stem(x_BCHW)
+        for block in self.blocks:
+            y = block(y)
+        logits: Tensor = self.head(y)
+        return logits
+
+
+def initialise(net: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of a network from one generator, on the CPU, so that a seed means the same everywhere."""
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d):
+                # The OFA code ignores groups here, and so a depthwise kernel starts small on purpose.
+                fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+                module.weight.copy_(
+                    torch.randn(module.weight.shape, generator=generator) * (2.0 / fan_out) ** 0.5
+                )
+                if module.bias is not None:
+                    module.bias.zero_()
+            elif isinstance(module, nn.Linear):
+                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * 0.01)
+                module.bias.zero_()
+
+
+def fold_batch_norm(net: nn.Module) -> nn.Module:
+    """Return a copy in which every batch norm is merged into the convolution before it, for deployment.
+
+    The outputs in evaluation are equal up to rounding; the copy cannot be trained further.
+    """
+    folded = _folded(net)
+    return folded.eval()
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    children = dict(module.named_children())
+    conv, bn = children.get("conv"), children.get("bn")
+    if isinstance(module, nn.Sequential) and isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d):
+        merged: nn.Module = torch.nn.utils.fuse_conv_bn_eval(conv.eval(), bn.eval())
+        rest = [child for name, child in children.items() if name not in {"conv", "bn"}]
+        return nn.Sequential(merged, *rest) if rest else merged
+    clone = _shallow(module)
+    for name, child in children.items():
+        clone._modules[name] = _folded(child)
+    return clone
+
+
+def _shallow(module: nn.Module) -> nn.Module:
+    clone = module.__new__(type(module))
+    clone.__dict__ = {**module.__dict__, "_modules": dict(module._modules)}
+    return clone

@@ -1,0 +1,134 @@
+"""The one trainer: every strategy's networks are trained here, by the same optimiser on the same batches."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carbon_nas.training.data import Split, augment, resize
+from carbon_nas.training.tally import Tally
+
+__all__ = ["Learner", "StaticLearner", "TrainerPlan", "accuracy", "fit", "steps_per_epoch"]
+
+
+class TrainerPlan(BaseModel):
+    """Hyper-parameters shared by all strategies. Defaults: the OFA recipe (Cai et al., ICLR 2020) at batch 64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: int = Field(default=64, ge=2)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=3e-5, ge=0)
+    label_smoothing_fraction: float = Field(default=0.1, ge=0, lt=1)
+    warmup_fraction: float = Field(default=0.05, ge=0, lt=1)
+
+
+class Learner(Protocol):
+    """What the trainer trains."""
+
+    def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Return the parameters by name; the names decide about weight decay."""
+        ...
+
+    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, label_smoothing: float) -> None:
+        """Add the gradients of one batch of augmented images, and count the work."""
+        ...
+
+
+class StaticLearner:
+    """Trains a plain network at one resolution with label-smoothed cross entropy."""
+
+    def __init__(self, net: nn.Module, *, resolution: int, macs_per_image: int, tally: Tally) -> None:
+        self.net, self._resolution, self._macs, self._tally = net, resolution, macs_per_image, tally
+
+    def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Return the network's parameters."""
+        return self.net.named_parameters()
+
+    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, label_smoothing: float) -> None:
+        """Run one forward and one backward pass."""
+        self.net.train()
+        logits = self.net(resize(x_BCHW, self._resolution))
+        F.cross_entropy(logits, y_B, label_smoothing=label_smoothing).backward()  # type: ignore[no-untyped-call]
+        self._tally.train(self._macs, len(y_B))
+
+
+def steps_per_epoch(split: Split, plan: TrainerPlan) -> int:
+    """Return the number of whole batches; a rest too small for batch statistics is left out of the epoch."""
+    return max(1, len(split) // plan.batch_size)
+
+
+def fit(
+    learner: Learner,
+    split: Split,
+    plan: TrainerPlan,
+    *,
+    epochs: int,
+    learning_rate: float,
+    generator: torch.Generator,
+    tally: Tally,
+    after_epoch: Callable[[int], None] | None = None,
+) -> None:
+    """Train with SGD (Nesterov), linear warm-up and a cosine to zero, step by step.
+
+    Weight decay spares biases and batch norm. Gradients are zeroed, not dropped, so that momentum and decay keep acting
+    on weights that a step does not use, as in the OFA code.
+
+    Args:
+        learner: computes gradients.
+        split: what is learnt from; batches are drawn without replacement in every epoch.
+        plan: the shared hyper-parameters.
+        epochs: passes over the split.
+        learning_rate: its peak.
+        generator: the only source of chance, for order and augmentation.
+        tally: counts the optimiser steps.
+        after_epoch: called with the number of finished epochs.
+    """
+    decayed, spared = [], []
+    for name, parameter in learner.named_parameters():
+        (spared if "bn" in name or "bias" in name else decayed).append(parameter)
+    optimiser = torch.optim.SGD(
+        [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": spared, "weight_decay": 0.0}],
+        lr=learning_rate,
+        momentum=plan.momentum,
+        nesterov=plan.momentum > 0,
+    )
+    per_epoch = steps_per_epoch(split, plan)
+    total, step = epochs * per_epoch, 0
+    warmup = round(total * plan.warmup_fraction)
+    for epoch in range(1, epochs + 1):
+        order = torch.randperm(len(split), generator=generator).to(split.labels.device)
+        for start in range(0, per_epoch * plan.batch_size, plan.batch_size):
+            chosen = order[start : start + plan.batch_size]
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * _schedule(step, warmup, total)
+            optimiser.zero_grad(set_to_none=False)
+            images = augment(split.images[chosen], generator)
+            learner.accumulate(images, split.labels[chosen], plan.label_smoothing_fraction)
+            optimiser.step()
+            tally.steps += 1
+            step += 1
+        if after_epoch is not None:
+            after_epoch(epoch)
+
+
+def _schedule(step: int, warmup: int, total: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+@torch.no_grad()
+def accuracy(
+    predict: Callable[[Tensor], Tensor], split: Split, *, resolution: int, macs_per_image: int, tally: Tally
+) -> float:
+    """Return the fraction of images whose largest logit is the label's, and count the forward passes."""
+    right = 0
+    for x_BCHW, y_B in split.batches(resolution):
+        right += int((predict(x_BCHW).argmax(1) == y_B).sum())
+        tally.forward(macs_per_image, len(y_B))
+    return right / len(split)

@@ -1,0 +1,97 @@
+"""Progressive shrinking: training many sub-networks of one supernet at once, taught by the largest.
+
+Source: Cai et al., ICLR 2020, section 3.3 and appendix B: per step a few sampled sub-networks, each with the soft
+labels of the teacher plus label-smoothed cross entropy, gradients summed, one resolution a batch.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carbon_nas.supernet.architecture import Architecture
+from carbon_nas.supernet.cost import cost
+from carbon_nas.supernet.network import ElasticMobileNetV3, recalibrate
+from carbon_nas.supernet.space import Choices
+from carbon_nas.training.data import Split, Workload, resize
+from carbon_nas.training.loop import accuracy
+from carbon_nas.training.tally import Tally
+
+__all__ = ["ElasticLearner", "calibration_batches", "supernet_accuracy"]
+
+
+class ElasticLearner:
+    """Accumulates the gradients of several sub-networks on one batch.
+
+    Args:
+        net: the supernet.
+        choices: what may be sampled.
+        subnets: how many sub-networks a step trains.
+        teacher: gives soft labels; without it only the true labels teach.
+        rng: chooses sub-networks and resolutions.
+        tally: counts passes, the teacher's included.
+    """
+
+    def __init__(
+        self,
+        net: ElasticMobileNetV3,
+        *,
+        choices: Choices,
+        subnets: int,
+        teacher: ElasticMobileNetV3 | None,
+        rng: random.Random,
+        tally: Tally,
+    ) -> None:
+        self.net, self._choices, self._subnets = net, choices, subnets
+        self._teacher, self._rng, self._tally = teacher, rng, tally
+
+    def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
+        """Return the supernet's parameters."""
+        return self.net.named_parameters()
+
+    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, label_smoothing: float) -> None:
+        """Add the gradients of the sampled sub-networks; they are summed, not averaged."""
+        space = self.net.space
+        resolution = self._rng.choice(space.resolutions)
+        x_BCHW = resize(x_BCHW, resolution)
+        soft_BK = None
+        if self._teacher is not None:
+            largest = _at(space.max(), resolution)
+            with torch.no_grad():
+                # Batch statistics: the OFA code keeps its teacher in training mode, too.
+                soft_BK = self._teacher(x_BCHW, largest).softmax(1)
+            self._tally.forward(cost(space, largest, self.net.num_classes).macs, len(y_B))
+        for _ in range(self._subnets):
+            arch = _at(space.sample(self._rng, self._choices), resolution)
+            logits_BK = self.net(x_BCHW, arch)
+            loss = F.cross_entropy(logits_BK, y_B, label_smoothing=label_smoothing)
+            if soft_BK is not None:
+                loss = loss + F.cross_entropy(logits_BK, soft_BK)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._tally.train(cost(space, arch, self.net.num_classes).macs, len(y_B))
+
+
+def _at(arch: Architecture, resolution: int) -> Architecture:
+    return replace(arch, resolution=resolution)
+
+
+@torch.no_grad()
+def supernet_accuracy(
+    net: ElasticMobileNetV3, arch: Architecture, workload: Workload, *, split: Split, images: int, tally: Tally
+) -> float:
+    """Return a sub-network's accuracy on a split, with batch norm recalibrated on some training images first."""
+    macs = cost(net.space, arch, net.num_classes).macs
+    batches = calibration_batches(workload, arch.resolution, images)
+    statistics = recalibrate(net, arch, batches)
+    tally.forward(macs, sum(map(len, batches)))
+    predict: Callable[[Tensor], Tensor] = lambda x_BCHW: net(x_BCHW, arch, statistics)  # noqa: E731
+    return accuracy(predict, split, resolution=arch.resolution, macs_per_image=macs, tally=tally)
+
+
+def calibration_batches(workload: Workload, resolution: int, images: int) -> list[Tensor]:
+    """Return the first `images` training images, in batches, at a resolution."""
+    chosen = Split(images=workload.train.images[:images], labels=workload.train.labels[:images])
+    return [x_BCHW for x_BCHW, _ in chosen.batches(resolution)]
