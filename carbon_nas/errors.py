@@ -53,7 +53,7 @@ class CarbonNasError(Exception):
         parts = [self.what if self.where is None else f"{self.where}: {self.what}"]
         if self.cure:
             parts.append(self.cure)
-        return ". ".join(part.rstrip(".") for part in parts)
+        return "; ".join(parts)
 
 
 class UsageError(CarbonNasError):

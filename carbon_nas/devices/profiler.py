@@ -15,7 +15,7 @@ from carbon_nas.supernet.cost import cost, layer_cost
 from carbon_nas.supernet.space import BlockSpec, HeadSpec, SearchSpace, StemSpec
 from carbon_nas.supernet.static import StaticMobileNetV3, layer
 
-__all__ = ["Profile", "ProfilePlan", "network_subject", "profile"]
+__all__ = ["Profile", "ProfilePlan", "layer_specs", "network_subject", "profile"]
 
 
 class ProfilePlan(BaseModel):
@@ -41,7 +41,8 @@ class Profile:
     macs: int
 
 
-def _layer_specs(space: SearchSpace, num_classes: int) -> dict[str, StemSpec | BlockSpec | HeadSpec]:
+def layer_specs(space: SearchSpace, num_classes: int) -> dict[str, StemSpec | BlockSpec | HeadSpec]:
+    """Return every distinct layer that an architecture of the space can be made of, by key."""
     found: dict[str, StemSpec | BlockSpec | HeadSpec] = {}
     for resolution in space.resolutions:
         for k in space.kernel_sizes:
@@ -71,7 +72,7 @@ def profile(
     device: Device, space: SearchSpace, num_classes: int, plan: ProfilePlan, rng: random.Random
 ) -> Profile:
     """Time every layer that the space can be made of, and some random networks, in one go."""
-    specs = _layer_specs(space, num_classes)
+    specs = layer_specs(space, num_classes)
     subjects = [
         Subject(
             key=key,

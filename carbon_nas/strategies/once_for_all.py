@@ -47,7 +47,7 @@ class OnceForAllPlan(BaseModel):
     depth: ShrinkPlan = ShrinkPlan(epochs=25, learning_rate=0.02, subnets=2)
     width: ShrinkPlan = ShrinkPlan(epochs=25, learning_rate=0.02, subnets=4)
     search: SearchPlan = SearchPlan()
-    calibration_images: int = Field(default=900, ge=2)
+    calibration_images: int = Field(default=400, ge=2)
     """Training images that batch norm is recalibrated on before a sub-network is scored."""
 
 
@@ -97,7 +97,7 @@ class OnceForAll:
     def _training_passes(self, recipe: ShrinkPlan, *, taught: bool) -> int:
         bench = self._bench
         images = steps_per_epoch(bench.workload.train, bench.trainer) * bench.trainer.batch_size
-        scoring = 2 * (len(bench.workload.validation) + self._plan.calibration_images)
+        scoring = (1 + taught) * (len(bench.workload.validation) + self._plan.calibration_images)
         return recipe.epochs * (images * (3 * recipe.subnets + taught) + scoring)
 
     def _supernet(self, phase: str | None, generator: torch.Generator) -> ElasticMobileNetV3:
@@ -124,8 +124,9 @@ class OnceForAll:
         )
 
         def after_epoch(epoch: int) -> None:
-            for subject, arch in {"smallest": smallest, "largest": space.max()}.items():
-                context.log(subject, epoch, self._score(net, arch, context))
+            context.log("largest", epoch, self._score(net, space.max(), context))
+            if smallest != space.max():
+                context.log("smallest", epoch, self._score(net, smallest, context))
 
         fit(
             learner,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from carbon_nas.devices.profiler import ProfilePlan, profile
+from carbon_nas.devices.profiler import ProfilePlan, layer_specs, profile
 from carbon_nas.ledger.records import LatencyLimit, LatencyTableRecord, Scope
 from carbon_nas.strategies.base import Phase, PhaseContext, Scenario
 from carbon_nas.supernet.space import SearchSpace
@@ -24,8 +24,11 @@ class Profiling:
 
     def phases(self) -> Iterator[Phase]:
         """Yield one profile per scenario."""
+        networks = self._plan.fit_networks + self._plan.check_networks
+        # A sample with its anchors takes about as long as so many images through a network of this size.
+        passes = self._plan.passes * (networks + len(layer_specs(self._space, self._num_classes))) * 60
         for scenario in self._scenarios:
-            yield Phase("profile", Scope.PER_SCENARIO, partial(self._profile, scenario), scenario.name)
+            yield Phase("profile", Scope.PER_SCENARIO, partial(self._profile, scenario), scenario.name, passes)
 
     def _profile(self, scenario: Scenario, context: PhaseContext) -> Artefact:
         found = profile(scenario.device, self._space, self._num_classes, self._plan, context.rng)

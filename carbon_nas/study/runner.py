@@ -46,12 +46,14 @@ class Host:
 
     Attributes:
         meters: opens the meters; called once per ledger.
+        meters_chosen: whether the user chose them: then even a finished ledger that used others is refused.
         clock: what tells the time.
         device: makes the device that times a target.
         heartbeat_interval_s: seconds between heartbeats; None for none.
     """
 
     meters: Callable[[], tuple[Meter, ...]] = open_meters
+    meters_chosen: bool = False
     clock: Clock = SystemClock()  # noqa: RUF009  it has no state
     device: Callable[[Target], Device] = HostDevice
     heartbeat_interval_s: float | None = 1.0
@@ -145,14 +147,15 @@ class Runner:
         path = self._folder / "ledger" / f"{name}.jsonl"
         phases = list(strategy.phases())
         before = _read_if_begun(path)
-        if before is not None and all(phase_key(p.name, p.scenario) in before.done for p in phases):
+        finished = before is not None and all(phase_key(p.name, p.scenario) in before.done for p in phases)
+        meters = self._host.meters() if not finished or self._host.meters_chosen else ()
+        if before is not None and meters:
+            check_machine(before, host_facts(), meters)
+        if before is not None and finished:
             # Nothing to do, so the ledger is not even opened for writing: redrawing leaves no trace in it.
             for planned in self._planned(name, strategy):
                 self._observer(PhaseKept(planned=planned))
             return before
-        meters = self._host.meters()
-        if before is not None:
-            check_machine(before, host_facts(), meters)
         recorder = Recorder(
             path,
             strategy=strategy.name,

@@ -1,0 +1,129 @@
+"""The door to a comparison: run what is missing, then draw the report."""
+
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from carbon_nas.accounting.site import Site
+
+__all__ = ["compare", "main"]
+
+
+def compare(
+    study: Annotated[
+        str, typer.Argument(help="A built-in study or the path of a TOML file.", metavar="STUDY")
+    ] = "digits",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of ledgers and report.", show_default="reports/<study>", metavar="DIR")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds; more can be added later.", show_default="the study's")
+    ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the electricity comes from: FR, FRA, USA/california, CAN/quebec, WORLD. "
+            "Without it CO2e is shown for three named grids.",
+            metavar="ZONE",
+        ),
+    ] = None,
+    pue: Annotated[
+        float | None,
+        typer.Option(help="Facility energy over IT energy, at least 1. Without it: IT energy only.", metavar="RATIO"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Only redraw the report from the ledgers; needs no torch.")
+    ] = False,
+    cpu_watts_per_core: Annotated[
+        float | None,
+        typer.Option(help="Power per logical core for the CPU estimate.", show_default="by TDP", metavar="WATTS"),
+    ] = None,
+) -> None:
+    """Compare what NAS strategies cost in energy and CO2e, and write a report.
+
+    Trains a once-for-all network and, beside it, searches and trains again for every device; meters each phase; finds
+    the number of devices from which once-for-all costs less. Everything is kept in DIR: run the same command again
+    after an interruption and only what is missing is done. A changed site or PUE only redraws the report.
+
+    \b
+    Examples:
+      python -m carbon_nas.compare                       the default study, some minutes on two cores
+      python -m carbon_nas.compare --quick               the same phases, about a minute
+      python -m carbon_nas.compare --site FR --pue 1.2   with the CO2e of a place
+      python -m carbon_nas.compare --seeds 3             two more seeds, with ranges
+    """
+    # Loaded here so that --help answers at once.
+    from rich.console import Console
+
+    from carbon_nas.accounting.site import site as describe_site
+    from carbon_nas.reporting.report import write_report
+    from carbon_nas.reporting.verdict import verdict
+
+    console = Console()
+    place = describe_site(site, pue)
+    if report_only:
+        name = f"{Path(study).stem}{'-quick' if quick else ''}"
+        folder = out or Path("reports") / name
+    else:
+        folder = _record(console, study, out, seeds, place, quick=quick, cpu_watts_per_core=cpu_watts_per_core)
+    comparison = write_report(folder, place)
+    console.print()
+    for sentence in verdict(comparison):
+        console.print(f"- {sentence}", highlight=False)
+    console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+
+
+def _record(
+    console: "Console",
+    study: str,
+    out: Path | None,
+    seeds: int | None,
+    place: "Site",
+    *,
+    quick: bool,
+    cpu_watts_per_core: float | None,
+) -> Path:
+    from carbon_nas.errors import MissingExtra
+    from carbon_nas.files import output_folder
+    from carbon_nas.live import LiveView
+    from carbon_nas.meters.hosts import open_meters
+
+    try:
+        from carbon_nas.study import Host, Runner, load_study
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"running a study needs the package {error.name}",
+            cure="install it with: pip install 'carbon-nas[nas]'; or redraw a recorded study with --report-only",
+        ) from error
+    plan = load_study(study, quick=quick, seeds=seeds)
+    folder = output_folder(out or Path("reports") / plan.name)
+    meters = partial(open_meters, cpu_watts_per_core=cpu_watts_per_core)
+    host = Host(meters=meters, meters_chosen=cpu_watts_per_core is not None)
+    try:
+        with LiveView(console, place) as view:
+            Runner(plan, folder, observer=view, host=host).run()
+    except KeyboardInterrupt:
+        arguments = sys.argv[2:] if sys.argv[1:2] == ["compare"] else sys.argv[1:]
+        again = f"python -m carbon_nas.compare {shlex.join(arguments)}".strip()
+        console.print(f"\nStopped. Finished phases are kept in {folder}; go on with: {again}", highlight=False)
+        raise typer.Exit(130) from None
+    return folder
+
+
+def main() -> None:
+    """Run `python -m carbon_nas.compare`."""
+    from carbon_nas.cli import run_command
+
+    run_command(compare)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""The comparison: a group-by over the entries of all statements. No strategy has a formula of its own."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+import pandas as pd
+
+from carbon_nas.accounting.site import Site
+from carbon_nas.accounting.statement import Statement
+from carbon_nas.comparison.break_even import BreakEven, break_even
+from carbon_nas.comparison.cost_curve import CostCurve, SeedCost
+from carbon_nas.comparison.delivery import Delivery, Gap, accuracy_gap
+from carbon_nas.errors import LedgerError, UnknownQuantity
+from carbon_nas.ledger.records import Role, Scope
+from carbon_nas.sources import Tier
+
+__all__ = ["Comparison", "Lost", "PhaseCost", "StrategyCost", "compare"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseCost:
+    """What a phase of a strategy cost, over all its scenarios: the mean over seeds.
+
+    Attributes:
+        times: how often it was run in one seed.
+        shared: done once for all strategies and charged in full to each.
+        low_j, high_j: the least and the greatest of the seeds.
+    """
+
+    strategy: str
+    name: str
+    scope: str
+    times: int
+    shared: bool
+    energy_j: float
+    low_j: float
+    high_j: float
+    device_s: float | None
+    duration_s: float
+    steps: float | None
+    macs: float | None
+    tier: Tier
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StrategyCost:
+    """What a strategy cost altogether: the mean over seeds."""
+
+    strategy: str
+    seeds: int
+    scenarios: int
+    energy_j: float
+    low_j: float
+    high_j: float
+    device_s: float | None
+    steps: float | None
+    macs: float | None
+    tier: Tier
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lost:
+    """An attempt that was interrupted or killed: real energy that no network came of.
+
+    Attributes:
+        seen_j: what is known to have been used; None if it is not.
+        rest_max_j: the most that may come on top; 0 if nothing is missing, None if no bound is known.
+    """
+
+    strategy: str
+    seed: int
+    phase: str
+    seen_j: float | None
+    rest_max_j: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """Everything a report shows, as numbers."""
+
+    site: Site
+    strategies: tuple[StrategyCost, ...]
+    phases: tuple[PhaseCost, ...]
+    curves: tuple[CostCurve, ...]
+    break_evens: tuple[BreakEven, ...]
+    deliveries: tuple[Delivery, ...]
+    gaps: tuple[Gap, ...]
+    lost: tuple[Lost, ...]
+    tier: Tier
+
+
+def _frame(statements: Sequence[Statement]) -> pd.DataFrame:
+    rows = [
+        {
+            "run": number,
+            "strategy": statement.strategy,
+            "seed": statement.seed,
+            "shared": statement.role == Role.SHARED,
+            "phase": entry.phase,
+            "name": entry.name,
+            "scope": entry.scope,
+            "scenario": entry.scenario,
+            "energy_j": entry.energy_j,
+            "device_s": entry.device_s,
+            "duration_s": entry.duration_s,
+            "steps": entry.steps,
+            "macs": entry.macs,
+            "tier": entry.tier,
+        }
+        for number, statement in enumerate(statements)
+        for entry in statement.entries
+        if not entry.wasted
+    ]
+    return pd.DataFrame(rows)
+
+
+def _charged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give every strategy and seed its own copy of the shared rows: each alone would have had to pay them."""
+    own, shared = frame[~frame["shared"]], frame[frame["shared"]]
+    copies = [
+        shared.assign(strategy=strategy, seed=seed)
+        for strategy, seed in own[["strategy", "seed"]].drop_duplicates().itertuples(index=False)
+    ]
+    # Shared work comes first, as it was run.
+    return pd.concat([*copies, own], ignore_index=True) if copies else own
+
+
+def _mean(values: "pd.Series[float]") -> float | None:
+    return None if values.isna().any() else float(values.mean())
+
+
+def _complete(frame: pd.DataFrame) -> None:
+    unknown = frame[frame["energy_j"].isna()]
+    if len(unknown):
+        first = unknown.iloc[0]
+        raise UnknownQuantity(
+            f"the energy of {len(unknown)} phases is not known, so strategies cannot be compared",
+            where=f"{first['strategy']}, seed {first['seed']}, phase {first['phase']}",
+            cure="a device was lost while it was metered; record the study again with another --out",
+        )
+
+
+def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
+    keys = ["strategy", "name", "scope", "shared"]
+    for (strategy, name, scope, shared), rows in frame.groupby(keys, sort=False):
+        by_seed = rows.groupby("seed")
+        sums = by_seed[["energy_j", "device_s", "duration_s", "steps", "macs"]].agg(lambda x: x.sum(skipna=False))
+        yield PhaseCost(
+            strategy=str(strategy),
+            name=str(name),
+            scope=str(scope),
+            times=int(by_seed.size().max()),
+            shared=bool(shared),
+            energy_j=float(sums["energy_j"].mean()),
+            low_j=float(sums["energy_j"].min()),
+            high_j=float(sums["energy_j"].max()),
+            device_s=_mean(sums["device_s"]),
+            duration_s=float(sums["duration_s"].mean()),
+            steps=_mean(sums["steps"]),
+            macs=_mean(sums["macs"]),
+            tier=Tier.weakest(set(rows["tier"])) or Tier.MODELLED,
+        )
+
+
+def _curve(strategy: str, rows: pd.DataFrame) -> CostCurve:
+    seeds = []
+    for seed, mine in rows.groupby("seed", sort=True):
+        once = mine[mine["scope"] == Scope.ONCE]["energy_j"].sum()
+        each = mine[mine["scope"] == Scope.PER_SCENARIO].groupby("scenario", sort=False)["energy_j"].sum()
+        seeds.append(
+            SeedCost(
+                seed=int(str(seed)),
+                once_j=float(once),
+                per_scenario_j={str(name): float(joules) for name, joules in each.items()},
+            )
+        )
+    return CostCurve(strategy=strategy, seeds=tuple(seeds))
+
+
+def _whole(curve: CostCurve, phases: Sequence[PhaseCost]) -> StrategyCost:
+    mine = [phase for phase in phases if phase.strategy == curve.strategy]
+
+    def add(values: list[float | None]) -> float | None:
+        return None if None in values else sum(value for value in values if value is not None)
+
+    totals = [seed.total_j for seed in curve.seeds]
+    return StrategyCost(
+        strategy=curve.strategy,
+        seeds=len(curve.seeds),
+        scenarios=curve.measured_n,
+        energy_j=fmean(totals),
+        low_j=min(totals),
+        high_j=max(totals),
+        device_s=add([phase.device_s for phase in mine]),
+        steps=add([phase.steps for phase in mine]),
+        macs=add([phase.macs for phase in mine]),
+        tier=Tier.weakest({phase.tier for phase in mine}) or Tier.MODELLED,
+    )
+
+
+def _lost(statements: Sequence[Statement]) -> Iterable[Lost]:
+    for statement in statements:
+        for entry in statement.entries:
+            if entry.wasted:
+                rest_max_j = (entry.rest_max_j or 0.0) if entry.bounded else None
+                yield Lost(
+                    strategy=statement.strategy,
+                    seed=statement.seed,
+                    phase=entry.phase,
+                    seen_j=entry.energy_j,
+                    rest_max_j=rest_max_j,
+                )
+
+
+def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> Comparison:
+    """Compare the strategies of a study.
+
+    Args:
+        statements: of all its runs, those of shared work included; all at one site.
+        deliveries: what the strategies found, for every scenario and seed.
+
+    Raises:
+        LedgerError: if there is nothing finished to compare.
+        UnknownQuantity: if the energy of a phase is not known.
+    """
+    if not any(statement.role != Role.SHARED and statement.entries for statement in statements):
+        raise LedgerError("no strategy has finished a phase yet", cure="run the study first: carbon-nas compare")
+    frame = _charged(_frame(statements))
+    _complete(frame)
+    phases = tuple(_phases(frame))
+    curves = tuple(_curve(str(name), rows) for name, rows in frame.groupby("strategy", sort=False))
+    unfinished = [curve.strategy for curve in curves if not all(seed.per_scenario_j for seed in curve.seeds)]
+    if unfinished:
+        raise LedgerError(
+            f"{', '.join(unfinished)} has not finished a scenario yet", cure="run the study to its end first"
+        )
+    # The order of the reader: whoever pays most once comes first.
+    curves = tuple(sorted(curves, key=lambda curve: -curve.once_j))
+    strategies = tuple(_whole(curve, phases) for curve in curves)
+    order = [curve.strategy for curve in curves]
+    return Comparison(
+        site=statements[0].site,
+        strategies=strategies,
+        phases=tuple(sorted(phases, key=lambda phase: order.index(phase.strategy))),
+        curves=curves,
+        break_evens=tuple(break_even(one, other) for one, other in combinations(curves, 2)),
+        deliveries=tuple(deliveries),
+        gaps=tuple(accuracy_gap(deliveries, one, other) for one, other in combinations(order, 2)),
+        lost=tuple(_lost(statements)),
+        tier=Tier.weakest({strategy.tier for strategy in strategies}) or Tier.MODELLED,
+    )

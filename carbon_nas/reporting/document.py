@@ -1,0 +1,102 @@
+"""A report before it has a format: sections of paragraphs, tables and figures. Every cell knows its tier."""
+
+from dataclasses import dataclass
+
+from carbon_nas.sources import Source, Tier
+
+__all__ = ["Block", "Card", "Cell", "Column", "Document", "FigureBlock", "Section", "Table", "Text"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """A table cell.
+
+    Attributes:
+        text: as it is shown.
+        tier: how sure it is; None for names and words only.
+        value: the number behind it, in `unit`; None for names, words, and what is not known.
+    """
+
+    text: str
+    tier: Tier | None = None
+    value: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A table column; `key` is its name in data files, with the unit in it."""
+
+    key: str
+    title: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A table, which also becomes `data/<key>.csv`."""
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FigureBlock:
+    """A figure, which also becomes `figures/<key>.{pdf,svg,png}`."""
+
+    key: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Text:
+    """A paragraph; `warning` for what a reader must not miss."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """A number that the reader sees first."""
+
+    label: str
+    value: str
+    detail: str
+    tier: Tier
+
+
+Block = Text | Table | FigureBlock
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A titled part of a report."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A report.
+
+    Attributes:
+        sources: everything that a number in it was taken from.
+    """
+
+    title: str
+    subtitle: str
+    verdict: tuple[str, ...]
+    cards: tuple[Card, ...]
+    sections: tuple[Section, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every table, in order."""
+        return tuple(block for section in self.sections for block in section.blocks if isinstance(block, Table))
