@@ -72,5 +72,3 @@ def run_command(command: Callable[..., Any]) -> NoReturn:
 def main() -> NoReturn:
     """Run `carbon-nas`."""
     run_app(app)
-
-

@@ -38,7 +38,9 @@ def compare(
         float | None,
         typer.Option(help="Facility energy over IT energy, at least 1. Without it: IT energy only.", metavar="RATIO"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")
+    ] = False,
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Only redraw the report from the ledgers; needs no torch.")
     ] = False,
@@ -47,7 +49,7 @@ def compare(
         typer.Option(help="Power per logical core for the CPU estimate.", show_default="by TDP", metavar="WATTS"),
     ] = None,
 ) -> None:
-    """Compare what NAS strategies cost in energy and CO2e, and write a report.
+    r"""Compare what NAS strategies cost in energy and CO2e, and write a report.
 
     Trains a once-for-all network and, beside it, searches and trains again for every device; meters each phase; finds
     the number of devices from which once-for-all costs less. Everything is kept in DIR: run the same command again

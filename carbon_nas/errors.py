@@ -1,20 +1,20 @@
 """The one tree of errors.
 
-    CarbonNasError                 every error of this package; `str()` is one line: what, where, cure
-    ├── UsageError                 the caller asked for something that does not exist or cannot be
-    │   ├── UnknownName            a study, strategy, workload, target or zone that is not there
-    │   ├── InvalidStudy           a study file that does not say what it must
-    │   ├── InvalidSite            a PUE below 1, for instance
-    │   └── MissingExtra           an optional package is needed and not installed
-    ├── LedgerError                a ledger cannot be read, written or continued
-    │   ├── LedgerCorrupt          a whole line is damaged or the chain is broken
-    │   ├── LedgerBusy             another process is writing to it
-    │   ├── LedgerExists           a new run would overwrite an old one
-    │   └── LedgerMismatch         it was recorded by another study, code or machine
-    ├── OutputError                a folder or file cannot be written
-    ├── MeterError                 a meter cannot be opened or read
-    ├── UnknownQuantity            a sum over something that is not known
-    └── InfeasibleScenario         no architecture meets the latency limit
+CarbonNasError                 every error of this package; `str()` is one line: what, where, cure
+├── UsageError                 the caller asked for something that does not exist or cannot be
+│   ├── UnknownName            a study, strategy, workload, target or zone that is not there
+│   ├── InvalidStudy           a study file that does not say what it must
+│   ├── InvalidSite            a PUE below 1, for instance
+│   └── MissingExtra           an optional package is needed and not installed
+├── LedgerError                a ledger cannot be read, written or continued
+│   ├── LedgerCorrupt          a whole line is damaged or the chain is broken
+│   ├── LedgerBusy             another process is writing to it
+│   ├── LedgerExists           a new run would overwrite an old one
+│   └── LedgerMismatch         it was recorded by another study, code or machine
+├── OutputError                a folder or file cannot be written
+├── MeterError                 a meter cannot be opened or read
+├── UnknownQuantity            a sum over something that is not known
+└── InfeasibleScenario         no architecture meets the latency limit
 """
 
 __all__ = [

@@ -42,7 +42,9 @@ def output_folder(path: Path) -> Path:
             pass
     except OSError as error:
         raise OutputError(
-            f"this folder cannot be written to ({error.strerror or error})", where=str(path), cure="choose another --out"
+            f"this folder cannot be written to ({error.strerror or error})",
+            where=str(path),
+            cure="choose another --out",
         ) from error
     return path
 

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rich import progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from carbon_nas.accounting.methods import metered_kg
 from carbon_nas.accounting.site import Site
 from carbon_nas.reporting.numbers import energy, mass
 
 if TYPE_CHECKING:
-    from carbon_nas.study.events import Event, PlannedPhase
+    from carbon_nas.study.events import Event, PhaseEnds, PlannedPhase
 
 __all__ = ["LiveView", "about"]
 
@@ -35,16 +35,16 @@ class LiveView:
 
     def __init__(self, console: Console, site: Site, now_s: Callable[[], float] = time.monotonic) -> None:
         self._console, self._site, self._now_s = console, site, now_s
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[energy]}"),
-            TextColumn("{task.fields[left]}"),
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=24),
+            progress.TextColumn("{task.percentage:>3.0f} %"),
+            progress.TextColumn("{task.fields[energy]}"),
+            progress.TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
         )
-        self._task: TaskID | None = None
+        self._task: progress.TaskID | None = None
         self._total = self._kept = self._done = 0
         self._began_s, self._spent_j, self._known, self._kept_phases = now_s(), 0.0, True, 0
 
@@ -59,40 +59,40 @@ class LiveView:
 
     def __call__(self, event: "Event") -> None:
         """Take one event of a study."""
-        # By name, for the events live in the wing that needs torch, and this module must not.
-        handler: Callable[[Event], None] = getattr(self, f"_on_{type(event).__name__}")
-        handler(event)
+        # Here, for events live in the wing that needs torch; when one arrives, torch is there.
+        from carbon_nas.study.events import PhaseBegins, PhaseEnds, PhaseKept, Progress, StudyBegins
 
-    def _on_StudyBegins(self, event: "Event") -> None:  # noqa: N802
-        self._total = sum(phase.image_passes for phase in event.phases)  # type: ignore[union-attr]
-        self._began_s = self._now_s()
-        self._task = self._bar.add_task("starting", total=self._total, energy="", left="")
+        match event:
+            case StudyBegins():
+                self._total = sum(phase.image_passes for phase in event.phases)
+                self._began_s = self._now_s()
+                self._task = self._bar.add_task("starting", total=self._total, energy="", left="")
+            case PhaseKept():
+                self._kept += event.planned.image_passes
+                self._done += event.planned.image_passes
+                self._kept_phases += 1
+            case PhaseBegins():
+                self._say_kept()
+                self._show(event.planned, 0, 0.0)
+            case Progress():
+                self._show(event.planned, min(event.image_passes, event.planned.image_passes), event.energy_j)
+            case PhaseEnds():
+                self._end(event)
 
-    def _on_PhaseKept(self, event: "Event") -> None:  # noqa: N802
-        self._kept += event.planned.image_passes  # type: ignore[union-attr]
-        self._done += event.planned.image_passes  # type: ignore[union-attr]
-        self._kept_phases += 1
-
-    def _on_PhaseBegins(self, event: "Event") -> None:  # noqa: N802
+    def _say_kept(self) -> None:
         if self._kept_phases:
             self._console.print(f"{self._kept_phases} phases were done before and are kept")
             self._kept_phases = 0
-        self._show(event.planned, 0, 0.0)  # type: ignore[union-attr]
 
-    def _on_Progress(self, event: "Event") -> None:  # noqa: N802
-        planned = event.planned  # type: ignore[union-attr]
-        self._show(planned, min(event.image_passes, planned.image_passes), event.energy_j)  # type: ignore[union-attr]
-
-    def _on_PhaseEnds(self, event: "Event") -> None:  # noqa: N802
-        planned, energy_j = event.planned, event.energy_j  # type: ignore[union-attr]
+    def _end(self, event: "PhaseEnds") -> None:
+        planned, energy_j = event.planned, event.energy_j
         self._done += planned.image_passes
         if energy_j is None:
             self._known = False
         else:
             self._spent_j += energy_j
         spent = "energy not known" if energy_j is None else energy(energy_j)
-        duration_s = event.duration_s  # type: ignore[union-attr]
-        line = f"{planned.run:<18} {planned.phase:<22} {spent:>10} {duration_s:>7.1f} s"
+        line = f"{planned.run:<18} {planned.phase:<22} {spent:>10} {event.duration_s:>7.1f} s"
         self._console.print(line if self._console.is_terminal else f"{line}   {self._left(0)}", highlight=False)
         self._show(planned, 0, 0.0)
 

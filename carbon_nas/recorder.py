@@ -1,14 +1,10 @@
 """Meter and ledger in one hand: the only place where they meet."""
 
-import importlib.metadata
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from carbon_nas.errors import LedgerExists
 from carbon_nas.ledger.journal import Journal
@@ -25,39 +21,17 @@ from carbon_nas.ledger.records import (
     Scope,
     Session,
     TrainerLog,
-    Waste,
     phase_key,
 )
 from carbon_nas.ledger.run import Run, fold
-from carbon_nas.meters.base import Component, Meter, Reading
+from carbon_nas.ledger.waste import write_off
+from carbon_nas.meters.base import Component, Meter, Reading, spent
 from carbon_nas.meters.clock import Clock, SystemClock
-from carbon_nas.meters.estimate import cpu_model
-from carbon_nas.meters.hosts import open_meters
+from carbon_nas.meters.hosts import host_facts, open_meters, package_versions
 from carbon_nas.meters.sampler import Heartbeat
 from carbon_nas.units import total
 
-__all__ = ["PhaseWindow", "Recorder", "host_facts"]
-
-
-def host_facts() -> dict[str, str | int | None]:
-    """Describe this machine by what an energy figure depends on, without naming it."""
-    return {
-        "cpu_model": cpu_model() or None,
-        "logical_cores": psutil.cpu_count(logical=True),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": platform.system(),
-        "machine": platform.machine(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("carbon-nas", "codecarbon", "nvidia-ml-py", "numpy", "torch", "scikit-learn"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+__all__ = ["PhaseWindow", "Recorder"]
 
 
 class PhaseWindow:
@@ -87,10 +61,10 @@ class PhaseWindow:
             The sum over all components; None if one of them is not known.
         """
         if self.end is not None:
-            spent = dict(self.end.energy_j)
+            used = dict(self.end.energy_j)
         else:
-            spent = _difference(self._begin, self._recorder.readings(), "energy_j")
-        return None if None in spent.values() else total(spent.values())
+            used = spent(self._begin, self._recorder.readings(), "energy_j")
+        return None if None in used.values() else total(used.values())
 
     def duration_s(self) -> float:
         """Return the seconds from the phase's beginning to its end, or to now while it runs."""
@@ -161,7 +135,9 @@ class Recorder:
     ) -> None:
         self.path = Path(path)
         if not resume and self.path.exists() and self.path.stat().st_size:
-            raise LedgerExists("this ledger exists already", where=str(path), cure="choose another name; none is overwritten")
+            raise LedgerExists(
+                "this ledger exists already", where=str(path), cure="choose another name; none is overwritten"
+            )
         self._clock: Clock = clock or SystemClock()
         self._synchronize, self._on_heartbeat = synchronize, on_heartbeat
         self._journal = Journal(self.path)
@@ -202,7 +178,7 @@ class Recorder:
                 time_s=self._clock.monotonic_s(),
                 boot_s=self._clock.boot_s(),
                 host=host_facts(),
-                versions=_versions(),
+                versions=package_versions(),
                 components=self.components,
                 heartbeat_interval_s=heartbeat_interval_s or 0.0,
                 locked=self._journal.locked,
@@ -250,28 +226,10 @@ class Recorder:
             self._on_heartbeat(window.energy_j())
 
     def _write_off(self) -> None:
-        """Record as waste what a killed process left open: known up to its last heartbeat, bounded after it."""
-        lost, run = self.run.open_phase, self.run
-        if lost is None:
-            return
-        session = run.sessions[-1]
-        # A heartbeat can come late when the interpreter is busy: the bound allows for the worst gap that was seen.
-        rest_max_s = max(session.heartbeat_interval_s, run.longest_gap_s)
-        waste = Waste(
-            phase=lost.begin.phase,
-            attempt=lost.begin.attempt,
-            utc=self._clock.utc(),
-            seen_duration_s=lost.last_time_s - lost.begin.time_s,
-            seen_energy_j=_difference(lost.begin.readings, lost.last_readings, "energy_j"),
-            seen_device_s=_difference(lost.begin.readings, lost.last_readings, "device_s"),
-            rest_max_s=rest_max_s,
-            rest_max_j={
-                component.name: None if component.power_max_w is None else component.power_max_w * rest_max_s
-                for component in session.components
-            },
-        )
-        self.append(waste, durable=True)
-        self.run = fold((*self._journal.events, waste), self.path)
+        waste = write_off(self.run, utc=self._clock.utc())
+        if waste is not None:
+            self.append(waste, durable=True)
+            self.run = fold((*self._journal.events, waste), self.path)
 
     @contextmanager
     def phase(self, name: str, *, scope: Scope = Scope.ONCE, scenario: str | None = None) -> Iterator[PhaseWindow]:
@@ -324,8 +282,8 @@ class Recorder:
                 time_s=ended_s,
                 duration_s=ended_s - began_s,
                 readings=last,
-                energy_j=_difference(readings, last, "energy_j"),
-                device_s=_difference(readings, last, "device_s"),
+                energy_j=spent(readings, last, "energy_j"),
+                device_s=spent(readings, last, "device_s"),
                 steps=window.steps,
                 macs=window.macs,
                 artefact_hash=window.artefact_hash,
@@ -376,13 +334,3 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _difference(begin: tuple[Reading, ...], end: tuple[Reading, ...], what: str) -> dict[str, float | None]:
-    """Subtract two sets of readings of one session, per component. None where either is not known."""
-    first = {reading.component: getattr(reading, what) for reading in begin}
-    spent: dict[str, float | None] = {}
-    for reading in end:
-        was, now = first.get(reading.component), getattr(reading, what)
-        spent[reading.component] = None if was is None or now is None else now - was
-    return spent

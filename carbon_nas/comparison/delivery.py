@@ -54,7 +54,9 @@ class Gap:
 def _written(architecture: object) -> str:
     if not isinstance(architecture, dict) or not {"ks", "e", "d", "r"} <= architecture.keys():
         return str(architecture or "")
-    letters = [f"{letter}{''.join(map(str, architecture[key]))}" for letter, key in (("d", "d"), ("k", "ks"), ("e", "e"))]
+    letters = [
+        f"{letter}{''.join(map(str, architecture[key]))}" for letter, key in (("d", "d"), ("k", "ks"), ("e", "e"))
+    ]
     return f"{' '.join(letters)} @{architecture['r']}px"
 
 

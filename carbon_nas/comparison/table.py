@@ -127,6 +127,11 @@ def _charged(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([*copies, own], ignore_index=True) if copies else own
 
 
+def _sum_of_known(values: "pd.Series[float]") -> float:
+    # A gap makes the sum a gap: pandas would skip it.
+    return float(values.sum(skipna=False))
+
+
 def _mean(values: "pd.Series[float]") -> float | None:
     return None if values.isna().any() else float(values.mean())
 
@@ -146,7 +151,7 @@ def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
     keys = ["strategy", "name", "scope", "shared"]
     for (strategy, name, scope, shared), rows in frame.groupby(keys, sort=False):
         by_seed = rows.groupby("seed")
-        sums = by_seed[["energy_j", "device_s", "duration_s", "steps", "macs"]].agg(lambda x: x.sum(skipna=False))
+        sums = by_seed[["energy_j", "device_s", "duration_s", "steps", "macs"]].agg(_sum_of_known)
         yield PhaseCost(
             strategy=str(strategy),
             name=str(name),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carbon_nas.errors import UnknownName
-from carbon_nas.supernet.static import fold_batch_norm
+from carbon_nas.supernet.static import channels_last, fold_batch_norm
 from carbon_nas.units import MS_PER_S
 
 __all__ = ["TARGETS", "Device", "HostDevice", "SimulatedDevice", "Subject", "Target", "Timing", "target_named"]
@@ -161,7 +161,7 @@ class HostDevice:
         module = subject.module.cpu().eval()
         if self.target.fold_batch_norm:
             module = fold_batch_norm(module)
-        module = module.to(memory_format=torch.channels_last)
+        module = channels_last(module)
         x_BCHW = torch.zeros(self.target.batch_size, *subject.input_shape).to(memory_format=torch.channels_last)
         x_BCHW.normal_(generator=torch.Generator().manual_seed(0))
         return lambda: module(x_BCHW)

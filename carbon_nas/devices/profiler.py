@@ -53,7 +53,8 @@ def layer_specs(space: SearchSpace, num_classes: int) -> dict[str, StemSpec | Bl
                     d=[space.depths[-1]] * len(space.stages),
                     resolution=resolution,
                 )
-                for spec in (space.stem(resolution), *space.blocks(arch), space.head(arch, num_classes)):
+                specs: list[StemSpec | BlockSpec | HeadSpec] = [space.stem(resolution), space.head(arch, num_classes)]
+                for spec in [*specs, *space.blocks(arch)]:
                     found[spec.key] = spec
     return found
 
@@ -68,9 +69,7 @@ def network_subject(space: SearchSpace, arch: Architecture, num_classes: int) ->
     )
 
 
-def profile(
-    device: Device, space: SearchSpace, num_classes: int, plan: ProfilePlan, rng: random.Random
-) -> Profile:
+def profile(device: Device, space: SearchSpace, num_classes: int, plan: ProfilePlan, rng: random.Random) -> Profile:
     """Time every layer that the space can be made of, and some random networks, in one go."""
     specs = layer_specs(space, num_classes)
     subjects = [

@@ -106,7 +106,9 @@ class Journal:
         if self.locked is False:
             self._file.close()
             raise LedgerBusy(
-                "another process is writing to this ledger", where=str(path), cure="wait for it, or choose another --out"
+                "another process is writing to this ledger",
+                where=str(path),
+                cure="wait for it, or choose another --out",
             )
         try:
             self._continue()

@@ -57,10 +57,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-_record = dataclass(frozen=True, kw_only=True, slots=True)
-
-
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
     """The first line: what is run. A call that would continue with something else is refused."""
 
@@ -77,7 +74,7 @@ class Header:
     schema: int = SCHEMA
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
     """One process that writes to the ledger. Counters and monotonic times are only comparable within one."""
 
@@ -92,7 +89,7 @@ class Session:
     locked: bool | None
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseBegin:
     """A phase starts; `phase` is its key, unique in the ledger and the same in every attempt."""
 
@@ -107,7 +104,7 @@ class PhaseBegin:
     readings: tuple[Reading, ...]
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pulse:
     """A heartbeat in a phase, so that the energy of a killed phase is known up to here."""
 
@@ -117,7 +114,7 @@ class Pulse:
     readings: tuple[Reading, ...]
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainerLog:
     """What the trainer says after an epoch; steps and joules count from the beginning of the phase."""
 
@@ -130,7 +127,7 @@ class TrainerLog:
     accuracy_fraction: float | None
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseEnd:
     """A phase ended. `energy_j` and `device_s` are per component; None is not known, never 0.
 
@@ -152,7 +149,7 @@ class PhaseEnd:
     artefact_hash: str | None = None
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Waste:
     """A phase that was killed. What was seen is a lower bound; the rest has an upper bound and no point value.
 
@@ -173,7 +170,7 @@ class Waste:
     rest_max_j: Mapping[str, float | None]
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyTableRecord:
     """A latency table of one scenario, as its own JSON."""
 
@@ -182,7 +179,7 @@ class LatencyTableRecord:
     table: Mapping[str, Any]
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyLimit:
     """The latency limit of one scenario, and the sample it was taken from."""
 
@@ -193,7 +190,7 @@ class LatencyLimit:
     sample_ms: tuple[float, ...]
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """What a strategy delivers for a scenario: its accuracy on the test split and its latency end to end."""
 
@@ -209,7 +206,7 @@ class Result:
     macs: int | None = None
 
 
-@_record
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Repair:
     """A torn last line was cut off when the ledger was opened again."""
 

@@ -146,9 +146,7 @@ class _Fold:
                 self.open = OpenPhase(begin=event, last_readings=event.readings, last_time_s=event.time_s)
             case Pulse() if self.open and self.open.begin.phase == event.phase:
                 self._beat(event.time_s)
-                self.open = OpenPhase(
-                    begin=self.open.begin, last_readings=event.readings, last_time_s=event.time_s
-                )
+                self.open = OpenPhase(begin=self.open.begin, last_readings=event.readings, last_time_s=event.time_s)
             case PhaseEnd():
                 begin = self._begin_of(event.phase)
                 self._beat(event.time_s)

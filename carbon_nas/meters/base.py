@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from carbon_nas.sources import Tier
 
-__all__ = ["Component", "Meter", "Reading"]
+__all__ = ["Component", "Meter", "Reading", "spent"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,3 +60,15 @@ class Meter(Protocol):
     def close(self) -> None:
         """Let go of the hardware."""
         ...
+
+
+def spent(
+    begin: tuple[Reading, ...], end: tuple[Reading, ...], what: Literal["energy_j", "device_s"]
+) -> dict[str, float | None]:
+    """Subtract two sets of readings of one session, per component. None where either is not known."""
+    first = {reading.component: getattr(reading, what) for reading in begin}
+    used: dict[str, float | None] = {}
+    for reading in end:
+        was, now = first.get(reading.component), getattr(reading, what)
+        used[reading.component] = None if was is None or now is None else now - was
+    return used

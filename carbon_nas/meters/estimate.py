@@ -137,9 +137,7 @@ class CpuEstimateMeter:
     def read(self) -> tuple[Reading, ...]:
         """Return CPU seconds since the meter was made, and the joules they stand for."""
         used_s = cpu_s() - self._origin_s
-        return (
-            Reading(component=self.components[0].name, energy_j=used_s * self._watts_per_core, device_s=used_s),
-        )
+        return (Reading(component=self.components[0].name, energy_j=used_s * self._watts_per_core, device_s=used_s),)
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

@@ -1,15 +1,19 @@
-"""Opening what this host offers."""
+"""This host: its meters, and the facts that an energy figure depends on."""
 
 import contextlib
 import importlib
+import importlib.metadata
+import platform
+
+import psutil
 
 from carbon_nas.errors import MeterError
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
-from carbon_nas.meters.estimate import CpuEstimateMeter
+from carbon_nas.meters.estimate import CpuEstimateMeter, cpu_model
 from carbon_nas.meters.nvml import NvmlMeter
 
-__all__ = ["open_meters"]
+__all__ = ["host_facts", "open_meters", "package_versions"]
 
 
 def open_meters(*, clock: Clock | None = None, cpu_watts_per_core: float | None = None) -> tuple[Meter, ...]:
@@ -28,3 +32,25 @@ def open_meters(*, clock: Clock | None = None, cpu_watts_per_core: float | None 
     with contextlib.suppress(MeterError):
         meters.append(NvmlMeter(clock, importlib.import_module("pynvml")))
     return tuple(meters)
+
+
+def host_facts() -> dict[str, str | int | None]:
+    """Describe this machine by what an energy figure depends on, without naming it."""
+    return {
+        "cpu_model": cpu_model() or None,
+        "logical_cores": psutil.cpu_count(logical=True),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of everything that takes part in a recording, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("carbon-nas", "codecarbon", "nvidia-ml-py", "numpy", "torch", "scikit-learn"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

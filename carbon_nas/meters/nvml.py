@@ -115,7 +115,9 @@ def _visible(uuids: list[str], selection: str | None) -> list[str]:
                 "MIG slices have no energy counter of their own", where=f"CUDA_VISIBLE_DEVICES={selection}"
             )
         matches = (
-            [uuids[int(item)]] if item.isdigit() and int(item) < len(uuids) else [u for u in uuids if u.startswith(item)]
+            [uuids[int(item)]]
+            if item.isdigit() and int(item) < len(uuids)
+            else [u for u in uuids if u.startswith(item)]
         )
         if len(matches) != 1:  # CUDA, too, stops reading the list at the first entry it cannot resolve.
             break

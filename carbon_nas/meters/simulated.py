@@ -32,9 +32,7 @@ class SimulatedMeter:
     def read(self) -> tuple[Reading, ...]:
         """Return power times the time since the meter was made."""
         elapsed_s = self._clock.monotonic_s() - self._start_s
-        return (
-            Reading(component=self.components[0].name, energy_j=self._power_w * elapsed_s, device_s=elapsed_s),
-        )
+        return (Reading(component=self.components[0].name, energy_j=self._power_w * elapsed_s, device_s=elapsed_s),)
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

@@ -5,7 +5,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.numbers import energy, significant
@@ -20,7 +20,7 @@ FORMATS = ("pdf", "svg", "png")
 
 # Okabe and Ito (2008): eight colours that people with colour-vision deficiencies tell apart; black is kept for text.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 11,
@@ -83,9 +83,15 @@ def _cost_curve(comparison: Comparison, axes: "Axes") -> None:
     size, unit = _joule_scale(max(curve.energy_j(reach) for curve in comparison.curves))
     for index, curve in enumerate(comparison.curves):
         colour, run = _COLOURS[index % len(_COLOURS)], curve.measured_n
-        axes.plot([0, run], [curve.energy_j(n) / size for n in (0, run)], color=colour, linewidth=2, label=curve.strategy)
         axes.plot(
-            [run, reach], [curve.energy_j(n) / size for n in (run, reach)], color=colour, linewidth=2, linestyle=(0, (4, 3))
+            [0, run], [curve.energy_j(n) / size for n in (0, run)], color=colour, linewidth=2, label=curve.strategy
+        )
+        axes.plot(
+            [run, reach],
+            [curve.energy_j(n) / size for n in (run, reach)],
+            color=colour,
+            linewidth=2,
+            linestyle=(0, (4, 3)),
         )
         axes.plot(
             range(run + 1),

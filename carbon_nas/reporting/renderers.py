@@ -46,7 +46,7 @@ def render_html(document: Document, figures: Mapping[str, Mapping[str, bytes]]) 
 
 
 def _kind(block: object) -> str:
-    return {Text: "text", Table: "table", FigureBlock: "figure"}[type(block)]  # type: ignore[index]
+    return {Text: "text", Table: "table", FigureBlock: "figure"}[type(block)]
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -30,7 +30,9 @@ def _crossing(found: BreakEven) -> str:
             f" (from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)} "
             "by scenario and seed; a range, not a confidence interval)"
         )
-    beyond = f" That is beyond the {_scenarios(found.measured_n)} that were run: extrapolated." if found.extrapolated else ""
+    beyond = (
+        f" That is beyond the {_scenarios(found.measured_n)} that were run: extrapolated." if found.extrapolated else ""
+    )
     return (
         f"{found.upfront} breaks even with {found.rival} at N* = {significant(found.n_ratio, 2)} scenarios{spread}, "
         f"and costs less from N = {found.first_n} on.{beyond}"

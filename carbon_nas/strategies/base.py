@@ -159,9 +159,7 @@ def evaluate(
         input_shape=(bench.space.in_channels, arch.resolution, arch.resolution),
         macs=used.macs,
     )
-    timing = scenario.device.time(
-        [subject], passes=passes, rng=context.rng, anchor_ms=constraint.table.anchor_ms
-    )
+    timing = scenario.device.time([subject], passes=passes, rng=context.rng, anchor_ms=constraint.table.anchor_ms)
     context.tally.macs += timing.macs
     result = Result(
         scenario=scenario.name,

@@ -9,13 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, evaluate, feasible_sample
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.static import StaticMobileNetV3, initialise
+from carbon_nas.supernet.static import StaticMobileNetV3, channels_last, initialise
 from carbon_nas.training.artefact import Artefact
 from carbon_nas.training.loop import StaticLearner, accuracy, fit, steps_per_epoch
 
@@ -118,7 +117,7 @@ class Evolution:
         bench = self._bench
         net = StaticMobileNetV3(bench.space, arch, bench.workload.num_classes)
         initialise(net, context.generator)
-        net = net.to(bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(net.to(bench.device))
         macs, last = bench.macs(arch), 0.0
 
         def after_epoch(epoch: int) -> None:

@@ -18,7 +18,7 @@ from carbon_nas.supernet.extract import extract
 from carbon_nas.supernet.network import ElasticMobileNetV3, recalibrate
 from carbon_nas.supernet.sorting import sort_channels
 from carbon_nas.supernet.space import Choices
-from carbon_nas.supernet.static import StaticMobileNetV3
+from carbon_nas.supernet.static import StaticMobileNetV3, channels_last
 from carbon_nas.training.artefact import Artefact
 from carbon_nas.training.loop import fit, steps_per_epoch
 from carbon_nas.training.shrinking import ElasticLearner, calibration_batches, supernet_accuracy
@@ -104,7 +104,7 @@ class OnceForAll:
         net = ElasticMobileNetV3(self._bench.space, self._bench.workload.num_classes, generator)
         if phase is not None:
             net.load_state_dict(dict(self._bench.artefacts.load(phase).tensors))
-        return net.to(self._bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return channels_last(net.to(self._bench.device))
 
     def _train(self, recipe: ShrinkPlan, choices: Choices, before: str | None, context: PhaseContext) -> Artefact:
         bench, space = self._bench, self._bench.space
@@ -171,9 +171,7 @@ class OnceForAll:
         batches = calibration_batches(bench.workload, arch.resolution, self._plan.calibration_images)
         statistics = recalibrate(net, arch, batches)
         context.tally.forward(bench.macs(arch), sum(map(len, batches)))
-        return Artefact(
-            tensors=extract(net, arch, statistics).state_dict(), facts={"architecture": arch.to_json()}
-        )
+        return Artefact(tensors=extract(net, arch, statistics).state_dict(), facts={"architecture": arch.to_json()})
 
     def _evaluate(self, scenario: Scenario, context: PhaseContext) -> Artefact:
         bench = self._bench

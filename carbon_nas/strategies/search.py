@@ -73,10 +73,15 @@ def evolve(
                 arch = (
                     space.mutate(rng.choice(parents), rng, plan.mutation_probability_fraction)
                     if mutate or len(parents) < 2
-                    else space.crossover(*rng.sample(parents, 2), rng)
+                    else _crossover(space, parents, rng)
                 )
                 if arch not in scored and constraint.met_by(space, arch):
                     admit(arch)
                     break
     best = max(scored, key=scored.__getitem__)
     return best, scored[best]
+
+
+def _crossover(space: SearchSpace, parents: list[Architecture], rng: random.Random) -> Architecture:
+    one, other = rng.sample(parents, 2)
+    return space.crossover(one, other, rng)

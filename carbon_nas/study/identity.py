@@ -80,7 +80,12 @@ def check_machine(run: Run, host: Mapping[str, Any], meters: tuple[Meter, ...]) 
     new = {"machine": host, "meters": {part.name: _meaning(asdict(part)) for part in parts}}
     differences = _differences(old, new)
     if differences:
-        _refuse(run, "on a different machine or with different meters", differences, "finish it there, or choose another --out")
+        _refuse(
+            run,
+            "on a different machine or with different meters",
+            differences,
+            "finish it there, or choose another --out",
+        )
 
 
 def _meaning(component: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import torch
 import carbon_nas
 from carbon_nas.devices.catalog import Device, HostDevice, Target, target_named
 from carbon_nas.devices.latency_table import LatencyTable
-from carbon_nas.ledger.records import Role, phase_key
 from carbon_nas.ledger.journal import read_events
+from carbon_nas.ledger.records import Role, phase_key
 from carbon_nas.ledger.run import Run, fold, read_run
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
-from carbon_nas.meters.hosts import open_meters
-from carbon_nas.recorder import Recorder, host_facts
+from carbon_nas.meters.hosts import host_facts, open_meters
+from carbon_nas.recorder import Recorder
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
 from carbon_nas.strategies.evolution import Evolution
 from carbon_nas.strategies.once_for_all import OnceForAll
@@ -98,7 +98,9 @@ class Runner:
         # Strategies need tables before they are built; their phases can be listed without.
         planned = [*self._planned("profiling", profiling)]
         for name, seed in jobs:
-            planned += self._planned(f"{name}-seed{seed}", self._strategy(name, self._bench(workload, None, name, seed)))
+            planned += self._planned(
+                f"{name}-seed{seed}", self._strategy(name, self._bench(workload, None, name, seed))
+            )
         self._observer(StudyBegins(phases=tuple(planned)))
         tables = self._record("profiling", profiling, seed=0, role=Role.SHARED)
         for name, seed in jobs:

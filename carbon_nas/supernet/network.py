@@ -6,6 +6,7 @@ Source: Cai et al., ICLR 2020, section 3.2-3.3. Shape letters: B batch, C channe
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -58,17 +59,14 @@ class _ElasticDepthwise(nn.Module):
         self.kernel_sizes, self.stride = kernel_sizes, stride
         self.weight = _weight(channels, 1, kernel_sizes[-1], kernel_sizes[-1])
         self.transforms = nn.ParameterDict(
-            {
-                f"{large}to{small}": nn.Parameter(torch.eye(small * small))
-                for small, large in zip(kernel_sizes, kernel_sizes[1:], strict=False)
-            }
+            {f"{large}to{small}": nn.Parameter(torch.eye(small * small)) for small, large in pairwise(kernel_sizes)}
         )
         self.bn = _BatchNorm(site, channels)
 
     def kernel(self, channels: int, kernel_size: int) -> Tensor:
         """Return the active kernel, of shape (channels, 1, kernel_size, kernel_size)."""
         weight = self.weight[:channels]
-        for small, large in reversed(list(zip(self.kernel_sizes, self.kernel_sizes[1:], strict=False))):
+        for small, large in reversed(list(pairwise(self.kernel_sizes))):
             if large <= kernel_size:
                 break
             cut = (large - small) // 2
@@ -116,7 +114,8 @@ class ElasticBlock(nn.Module):
         if self.squeeze is not None and spec.squeeze_channels is not None:
             y = self.squeeze(y, spec.squeeze_channels)
         y = self.project(y, spec.out_channels, normalise)
-        return x_BCHW + y if spec.residual else y
+        out_BCHW: Tensor = x_BCHW + y if spec.residual else y
+        return out_BCHW
 
 
 class ElasticMobileNetV3(nn.Module):

@@ -112,7 +112,9 @@ class HeadSpec:
     @property
     def key(self) -> str:
         """Name the layer by everything that its cost depends on."""
-        return f"head-{self.size}px-{self.in_channels}-{self.expand_channels}-{self.feature_channels}-{self.num_classes}"
+        return (
+            f"head-{self.size}px-{self.in_channels}-{self.expand_channels}-{self.feature_channels}-{self.num_classes}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,9 +188,7 @@ class SearchSpace:
                 )
         skipped = [position >= d[stage] for stage, position in self._positions()]
         return Architecture(
-            kernel_sizes=tuple(
-                self.kernel_sizes[0] if skip else k for k, skip in zip(ks, skipped, strict=True)
-            ),
+            kernel_sizes=tuple(self.kernel_sizes[0] if skip else k for k, skip in zip(ks, skipped, strict=True)),
             expand_ratios=tuple(
                 self.expand_ratios[0] if skip else ratio for ratio, skip in zip(e, skipped, strict=True)
             ),

@@ -4,6 +4,7 @@ Shape letters: B batch, C channels, H height, W width, K classes.
 """
 
 from collections import OrderedDict
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +13,21 @@ from torch.nn import functional as F
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.space import Activation, BlockSpec, HeadSpec, SearchSpace, StemSpec
 
-__all__ = ["Head", "InvertedBottleneck", "SqueezeExcite", "StaticMobileNetV3", "activate", "fold_batch_norm", "layer"]
+__all__ = [
+    "BN_EPS",
+    "Head",
+    "InvertedBottleneck",
+    "SqueezeExcite",
+    "StaticMobileNetV3",
+    "activate",
+    "channels_last",
+    "fold_batch_norm",
+    "initialise",
+    "layer",
+]
 
 BN_EPS = 1e-5
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
@@ -34,9 +47,7 @@ class _Activation(nn.Module):
 def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
-            conv=nn.Conv2d(
-                in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False
-            ),
+            conv=nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
             bn=nn.BatchNorm2d(out_channels, eps=BN_EPS),
         )
     )
@@ -79,7 +90,8 @@ class InvertedBottleneck(nn.Module):
         if self.squeeze is not None:
             y = self.squeeze(y)
         y = self.project(y)
-        return x_BCHW + y if self.residual else y
+        out_BCHW: Tensor = x_BCHW + y if self.residual else y
+        return out_BCHW
 
 
 class Head(nn.Module):
@@ -96,6 +108,11 @@ class Head(nn.Module):
         y = F.hardswish(self.expand(x_BCHW)).mean((2, 3), keepdim=True)
         logits: Tensor = self.classifier(F.hardswish(self.mix(y)).flatten(1))
         return logits
+
+
+def channels_last(net: _Module) -> _Module:
+    """Store a network's weights channels-last, in place: on CPUs its steps take about half the time."""
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def layer(spec: StemSpec | BlockSpec | HeadSpec) -> nn.Module:
@@ -139,9 +156,7 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
             if isinstance(module, nn.Conv2d):
                 # The OFA code ignores groups here, and so a depthwise kernel starts small on purpose.
                 fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
-                module.weight.copy_(
-                    torch.randn(module.weight.shape, generator=generator) * (2.0 / fan_out) ** 0.5
-                )
+                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * (2.0 / fan_out) ** 0.5)
                 if module.bias is not None:
                     module.bias.zero_()
             elif isinstance(module, nn.Linear):

@@ -88,7 +88,8 @@ def fit(
         tally: counts the optimiser steps.
         after_epoch: called with the number of finished epochs.
     """
-    decayed, spared = [], []
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
     for name, parameter in learner.named_parameters():
         (spared if "bn" in name or "bias" in name else decayed).append(parameter)
     optimiser = torch.optim.SGD(

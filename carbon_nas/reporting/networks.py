@@ -1,0 +1,68 @@
+"""The table of what was delivered."""
+
+from carbon_nas.comparison.delivery import Delivery
+from carbon_nas.comparison.table import Comparison
+from carbon_nas.reporting.cells import counted, word
+from carbon_nas.reporting.document import Cell, Column, Table
+from carbon_nas.reporting.numbers import latency, percent
+from carbon_nas.sources import Tier
+
+__all__ = ["delivery_table"]
+
+
+def _delivery_cells(item: Delivery) -> tuple[Cell, ...]:
+    over = item.over_limit_fraction
+    met = "not known" if over is None else "met" if over <= 0 else f"missed by {percent(over)}"
+    correct, ms, limit = item.accuracy_fraction, item.latency_ms, item.latency_limit_ms
+    return (
+        word(item.scenario),
+        word(item.strategy),
+        word(str(item.seed)),
+        Cell(
+            text="not known" if correct is None else percent(correct),
+            tier=Tier.MEASURED,
+            value=correct,
+            unit="fraction",
+        ),
+        Cell(text="not known" if ms is None else latency(ms), tier=Tier.MEASURED, value=ms, unit="ms"),
+        Cell(text="none" if limit is None else latency(limit), tier=Tier.MEASURED, value=limit, unit="ms"),
+        word(met),
+        counted(item.parameters, "parameters", Tier.MODELLED),
+        counted(item.macs, "MACs", Tier.MODELLED),
+        word(item.architecture),
+    )
+
+
+def delivery_table(comparison: Comparison) -> Table:
+    """Return the networks that were found, with accuracy and latency beside their limits."""
+    titles = {
+        "scenario": "scenario",
+        "strategy": "strategy",
+        "seed": "seed",
+        "accuracy_fraction": "test accuracy",
+        "latency_ms": "latency",
+        "latency_limit_ms": "limit",
+        "limit_met": "limit met",
+        "parameters": "parameters",
+        "macs": "MACs",
+        "architecture": "architecture",
+    }
+    words = {"scenario", "strategy", "seed", "limit_met", "architecture"}
+    ordered = sorted(comparison.deliveries, key=lambda item: item.seed)
+    places = list(dict.fromkeys(item.scenario for item in ordered))
+    ordered.sort(key=lambda item: places.index(item.scenario))
+    sizes = {item.test_size for item in ordered if item.test_size}
+    noise = (
+        f" On {max(sizes)} test images the standard error of an accuracy near 95 % is "
+        f"{100 * (0.95 * 0.05 / max(sizes)) ** 0.5:.1f} points."
+        if sizes
+        else ""
+    )
+    return Table(
+        key="deliveries",
+        title="What was delivered",
+        columns=tuple(Column(key=key, title=title, numeric=key not in words) for key, title in titles.items()),
+        rows=tuple(_delivery_cells(item) for item in ordered),
+        note="Accuracy on the test split, which no search has seen. Latency end to end, normalised by an anchor kernel."
+        + noise,
+    )
