@@ -11,8 +11,8 @@ def write_off(run: Run, *, utc: str) -> Waste | None:
     """Return the waste record of a phase that has begun and will never end; None if there is none.
 
     What was seen is last heartbeat minus begin: a lower bound. What came after it is bounded by the most that every
-    component can draw, for the longest time between two heartbeats that the ledger shows: a heartbeat can come late when
-    the interpreter is busy.
+    component can draw, for the longest time between two heartbeats that the ledger shows: a heartbeat can come late
+    when the interpreter is busy.
     """
     lost = run.open_phase
     if lost is None:

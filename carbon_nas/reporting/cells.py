@@ -2,6 +2,7 @@
 
 from carbon_nas.accounting.grid import Grid
 from carbon_nas.accounting.methods import metered_kg
+from carbon_nas.accounting.site import Site
 from carbon_nas.reporting.document import Cell, Column
 from carbon_nas.reporting.numbers import count, energy, mass, significant
 from carbon_nas.sources import Tier

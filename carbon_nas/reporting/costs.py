@@ -50,8 +50,8 @@ def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
             *carbon.columns(),
         ),
         rows=tuple(rows),
-        note=f"{carbon.note()} {_seeds(comparison)} Profiling the devices is shared work, done once and charged in full "
-        "to each strategy.",
+        note=f"{carbon.note()} {_seeds(comparison)} Profiling the devices is shared work, done once and charged "
+        "in full to each strategy.",
     )
 
 

@@ -85,7 +85,8 @@ def recording(runs: Sequence[Run]) -> str:
     began = min(session.utc for session in sessions)
     return (
         f"Recorded from {began} on {host.get('cpu_model') or 'an unnamed CPU'} "
-        f"({host.get('logical_cores')} logical cores, {host.get('system')}), Python {versions.get('python')}, torch {versions.get('torch', 'not installed')}, "
+        f"({host.get('logical_cores')} logical cores, {host.get('system')}), Python {versions.get('python')}, "
+        f"torch {versions.get('torch', 'not installed')}, "
         f"carbon_nas {first.header.code_version} with sources {first.header.code_hash[:12]}, "
         f"study hash {first.header.study_hash[:12]}, {len(sessions)} sessions in {len(runs)} ledgers."
     )
