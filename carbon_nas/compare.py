@@ -115,7 +115,9 @@ def _record(
     except KeyboardInterrupt:
         arguments = sys.argv[2:] if sys.argv[1:2] == ["compare"] else sys.argv[1:]
         again = f"python -m carbon_nas.compare {shlex.join(arguments)}".strip()
-        console.print(f"\nStopped. Finished phases are kept in {folder}; go on with: {again}", highlight=False)
+        console.print(
+            f"\nStopped. Finished phases are kept in {folder}; go on with: {again}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(130) from None
     return folder
 

@@ -31,7 +31,10 @@ from carbon_nas.meters.hosts import host_facts, open_meters, package_versions
 from carbon_nas.meters.sampler import Heartbeat
 from carbon_nas.units import total
 
-__all__ = ["PhaseWindow", "Recorder"]
+__all__ = ["HEARTBEAT_S", "PhaseWindow", "Recorder"]
+
+# Half a second, so that a late beat still leaves no more than one second of a killed phase unseen.
+HEARTBEAT_S = 0.5
 
 
 class PhaseWindow:
@@ -103,7 +106,7 @@ class Recorder:
         meters: open meters; every meter of this host if not given. They are closed with the recorder.
         clock: what tells the time.
         synchronize: called before each edge is read, so that queued GPU work is inside its window.
-        on_heartbeat: called about once a second in a phase with the phase's joules so far.
+        on_heartbeat: called with every heartbeat of a phase, with its joules so far.
         heartbeat_interval_s: seconds between heartbeats; None for no thread at all.
         resume: continue an existing ledger instead of refusing it.
 
@@ -130,7 +133,7 @@ class Recorder:
         clock: Clock | None = None,
         synchronize: Callable[[], None] | None = None,
         on_heartbeat: Callable[[float | None], None] | None = None,
-        heartbeat_interval_s: float | None = 1.0,
+        heartbeat_interval_s: float | None = HEARTBEAT_S,
         resume: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -180,7 +183,7 @@ class Recorder:
                 host=host_facts(),
                 versions=package_versions(),
                 components=self.components,
-                heartbeat_interval_s=heartbeat_interval_s or 0.0,
+                heartbeat_interval_s=heartbeat_interval_s,
                 locked=self._journal.locked,
             ),
             durable=True,

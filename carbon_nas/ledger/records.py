@@ -85,7 +85,7 @@ class Session:
     host: Mapping[str, str | int | None]
     versions: Mapping[str, str]
     components: tuple[Component, ...]
-    heartbeat_interval_s: float
+    heartbeat_interval_s: float | None
     locked: bool | None
 
 
@@ -155,8 +155,9 @@ class Waste:
 
     Attributes:
         seen_energy_j: last heartbeat minus begin, per component.
-        rest_max_j: the most that can have been drawn after the last heartbeat; None where no power limit is known.
-        rest_max_s: the time that bound allows for: the longest gap between heartbeats that this ledger shows.
+        rest_max_j: the most that can have been drawn after the last heartbeat; None where no bound is known.
+        rest_max_s: the time that bound allows for: the heartbeat's interval, or the longest gap between heartbeats
+            that the ledger shows if that is more; None without a heartbeat, and then there is no bound.
     """
 
     kind: Literal["waste"] = "waste"
@@ -166,7 +167,7 @@ class Waste:
     seen_duration_s: float
     seen_energy_j: Mapping[str, float | None]
     seen_device_s: Mapping[str, float | None]
-    rest_max_s: float
+    rest_max_s: float | None
     rest_max_j: Mapping[str, float | None]
 
 

@@ -12,13 +12,14 @@ def write_off(run: Run, *, utc: str) -> Waste | None:
 
     What was seen is last heartbeat minus begin: a lower bound. What came after it is bounded by the most that every
     component can draw, for the longest time between two heartbeats that the ledger shows: a heartbeat can come late
-    when the interpreter is busy.
+    when the interpreter is busy. Without a heartbeat there is no bound.
     """
     lost = run.open_phase
     if lost is None:
         return None
     session = run.sessions[-1]
-    rest_max_s = max(session.heartbeat_interval_s, run.longest_gap_s)
+    interval_s = session.heartbeat_interval_s
+    rest_max_s = None if interval_s is None else max(interval_s, run.longest_gap_s)
     return Waste(
         phase=lost.begin.phase,
         attempt=lost.begin.attempt,
@@ -28,7 +29,9 @@ def write_off(run: Run, *, utc: str) -> Waste | None:
         seen_device_s=spent(lost.begin.readings, lost.last_readings, "device_s"),
         rest_max_s=rest_max_s,
         rest_max_j={
-            component.name: None if component.power_max_w is None else component.power_max_w * rest_max_s
+            component.name: None
+            if component.power_max_w is None or rest_max_s is None
+            else component.power_max_w * rest_max_s
             for component in session.components
         },
     )

@@ -9,9 +9,9 @@ def significant(value: float, digits: int = 3) -> str:
     """Round to significant digits, without an exponent where a person would not use one."""
     if value == 0:
         return "0"
-    places = digits - 1 - floor(log10(abs(value)))
-    rounded = round(value, places)
-    return f"{rounded:,.{max(0, places)}f}" if abs(rounded) >= 1e-9 else f"{value:.{digits - 1}e}"
+    # Rounded first: 99.96 has three digits as 100, not as 100.0.
+    rounded = float(f"{value:.{digits - 1}e}")
+    return f"{rounded:,.{max(0, digits - 1 - floor(log10(abs(rounded))))}f}"
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:

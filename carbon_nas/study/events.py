@@ -31,7 +31,7 @@ class PhaseBegins:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """About once a second: work and joules of the running phase so far."""
+    """With every heartbeat: work and joules of the running phase so far."""
 
     planned: PlannedPhase
     image_passes: int

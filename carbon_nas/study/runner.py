@@ -16,7 +16,7 @@ from carbon_nas.ledger.run import Run, fold, read_run
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.hosts import host_facts, open_meters
-from carbon_nas.recorder import Recorder
+from carbon_nas.recorder import HEARTBEAT_S, Recorder
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
 from carbon_nas.strategies.evolution import Evolution
 from carbon_nas.strategies.once_for_all import OnceForAll
@@ -56,7 +56,7 @@ class Host:
     meters_chosen: bool = False
     clock: Clock = SystemClock()  # noqa: RUF009  it has no state
     device: Callable[[Target], Device] = HostDevice
-    heartbeat_interval_s: float | None = 1.0
+    heartbeat_interval_s: float | None = HEARTBEAT_S
 
 
 class Runner:
@@ -88,10 +88,10 @@ class Runner:
         torch.set_num_threads(self._study.threads)
         # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.
         torch.set_flush_denormal(True)
-        for path in sorted((self._folder / "ledger").glob("*.jsonl")):
-            run = _read_if_begun(path)
-            if run is not None:
-                check_code_and_study(run, self._study.identity())
+        # All of them are read before the first is judged: damage is worse news than a difference.
+        paths = sorted((self._folder / "ledger").glob("*.jsonl"))
+        for run in filter(None, [_read_if_begun(path) for path in paths]):
+            check_code_and_study(run, self._study.identity())
         workload = load_workload(self._study.workload).to(self._device)
         profiling = Profiling(self._space, workload.num_classes, self._scenarios, self._study.profile)
         jobs = [(strategy, seed) for seed in range(self._study.seeds) for strategy in self._order(seed)]

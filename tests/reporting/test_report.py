@@ -1,0 +1,134 @@
+import csv
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from carbon_nas.accounting import site
+from carbon_nas.ledger import read
+from carbon_nas.reporting import build, write_report
+from carbon_nas.reporting.figures import FORMATS
+from tests.recorded import record_study
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = record_study(tmp_path_factory.mktemp("study"), seeds=2)
+    write_report(folder, site())
+    return folder
+
+
+def _without_machine(text: str) -> str:
+    return re.sub(r"Recorded from .*", "Recorded from (this machine).", text)
+
+
+def test_the_report_reads_as_it_was_last_agreed(folder: Path) -> None:
+    """After a wanted change: CARBON_NAS_GOLDEN=write python -m pytest tests/reporting, and read the difference."""
+    text = _without_machine((folder / "report.md").read_text())
+    if os.environ.get("CARBON_NAS_GOLDEN") == "write":
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_every_file_of_the_folder_is_there(folder: Path) -> None:
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    figures = {f"figures/{key}.{suffix}" for key in ("cost_curve", "phase_energy") for suffix in FORMATS}
+    keys = ["strategies", "phases", "cost_curve", "break_even", "deliveries", "scale", "meters", "latency_tables"]
+    tables = {f"data/{key}.csv" for key in keys}
+    ledgers = {path for path in found if path.startswith("ledger/")}
+    assert found - ledgers == {"index.html", "report.md", "data/comparison.json"} | figures | tables
+
+
+def test_the_record_never_stands_without_its_correction(folder: Path) -> None:
+    for name in ("index.html", "report.md", "data/comparison.json", "data/scale.csv"):
+        text = (folder / name).read_text().replace(",", "")
+        assert "626155" in text
+        assert "7096" in text
+
+
+def test_the_scale_is_never_called_a_saving(folder: Path) -> None:
+    assert "Their ratio to this study is no saving." in (folder / "report.md").read_text()
+
+
+def test_without_a_site_three_grids_are_shown_and_named(folder: Path) -> None:
+    text = (folder / "report.md").read_text()
+    assert "Site not given" in text
+    assert "IT energy only" in text
+    assert all(name in text for name in ("Sweden", "world average", "India"))
+
+
+def test_a_site_and_a_pue_only_change_the_reading(folder: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (folder / "ledger").iterdir()}
+    comparison, files = build(read(folder / "ledger"), site("FR", 1.5))
+    data = json.loads(files["data/comparison.json"])
+    assert data["comparison"]["site"]["pue"] == 1.5
+    assert "facility energy, PUE 1.5" in files["report.md"].decode()
+    rows = list(csv.DictReader(files["data/strategies.csv"].decode().splitlines()))
+    for row, cost in zip(rows, comparison.strategies, strict=True):
+        assert float(row["energy_kwh"]) == pytest.approx(1.5 * cost.energy_j / 3.6e6)
+        assert float(row["co2e_fra_kg"]) == pytest.approx(1.5 * cost.energy_j / 3.6e6 * 56.039 / 1000)
+    assert {path.name: path.read_bytes() for path in (folder / "ledger").iterdir()} == before
+
+
+def test_every_number_in_a_table_carries_its_tier(folder: Path) -> None:
+    for path in (folder / "data").glob("*.csv"):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                for column, tier in row.items():
+                    if column.endswith("_tier") and row[column.removesuffix("_tier")]:
+                        assert tier in {"measured", "estimated", "modelled", "published"}, (path.name, column)
+
+
+def test_device_time_steps_and_macs_stand_beside_every_energy(folder: Path) -> None:
+    for name in ("strategies", "phases"):
+        header = (folder / "data" / f"{name}.csv").read_text().splitlines()[0].split(",")
+        assert {"it_energy_j", "device_s", "trainer_steps", "macs"} <= set(header)
+
+
+def test_the_same_ledgers_give_the_same_bytes(folder: Path) -> None:
+    runs = read(folder / "ledger")
+    _, once = build(runs, site())
+    _, again = build(runs, site())
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in once.items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in again.items()
+    }
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_page_fetches_nothing_and_its_links_lead_somewhere(folder: Path) -> None:
+    page = _Page()
+    page.feed((folder / "index.html").read_text())
+    for link in page.links:
+        assert link.startswith("data:image/svg+xml") or (folder / link).is_file(), link
+
+
+def test_words_from_ledgers_are_escaped_in_the_page(tmp_path: Path) -> None:
+    folder = record_study(tmp_path, name="<script>alert(1)</script>")
+    write_report(folder, site("FR"))
+    assert "<script>" not in (folder / "index.html").read_text()
+
+
+def test_figures_leave_no_cache_behind(folder: Path, tmp_path: Path, offline_env: dict[str, str]) -> None:
+    env = {key: value for key, value in offline_env.items() if key != "MPLCONFIGDIR"}
+    code = (
+        "from pathlib import Path; from carbon_nas.accounting import site; from carbon_nas.ledger import read;"
+        f"from carbon_nas.reporting import build; build(read(Path({str(folder / 'ledger')!r})), site())"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=tmp_path)
+    assert [path for path in Path(env["HOME"]).rglob("*") if path.is_file()] == []
