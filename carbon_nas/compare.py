@@ -101,10 +101,7 @@ def _record(
     try:
         from carbon_nas.study import Host, Runner, load_study
     except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"running a study needs the package {error.name}",
-            cure="install it with: pip install 'carbon-nas[nas]'; or redraw a recorded study with --report-only",
-        ) from error
+        raise MissingExtra.of(error.name) from error
     plan = load_study(study, quick=quick, seeds=seeds)
     folder = output_folder(out or Path("reports") / plan.name)
     meters = partial(open_meters, cpu_watts_per_core=cpu_watts_per_core)

@@ -75,6 +75,14 @@ class InvalidSite(UsageError):
 class MissingExtra(UsageError):
     """An optional package is needed and not installed."""
 
+    @classmethod
+    def of(cls, package: str | None) -> "MissingExtra":
+        """Name the missing package and the command that installs it."""
+        return cls(
+            f"running a study needs the package {package}, which is not installed",
+            cure="get it with: pip install 'carbon-nas[nas]'; or redraw a recorded study with --report-only",
+        )
+
 
 class LedgerError(CarbonNasError):
     """A ledger cannot be read, written or continued."""

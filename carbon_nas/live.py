@@ -43,6 +43,7 @@ class LiveView:
             progress.TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
+            refresh_per_second=2,  # Drawing uses CPU time of the process that is metered.
         )
         self._task: progress.TaskID | None = None
         self._total = self._kept = self._done = 0

@@ -39,8 +39,8 @@ class PhaseCost:
     high_j: float
     device_s: float | None
     duration_s: float
-    steps: float | None
-    macs: float | None
+    steps: int | None
+    macs: int | None
     tier: Tier
 
 
@@ -55,8 +55,8 @@ class StrategyCost:
     low_j: float
     high_j: float
     device_s: float | None
-    steps: float | None
-    macs: float | None
+    steps: int | None
+    macs: int | None
     tier: Tier
 
 
@@ -91,6 +91,9 @@ class Comparison:
     tier: Tier
 
 
+_NUMBERS = ["energy_j", "device_s", "duration_s", "steps", "macs"]
+
+
 def _frame(statements: Sequence[Statement]) -> pd.DataFrame:
     rows = [
         {
@@ -113,7 +116,8 @@ def _frame(statements: Sequence[Statement]) -> pd.DataFrame:
         for entry in statement.entries
         if not entry.wasted
     ]
-    return pd.DataFrame(rows)
+    # As floats, for a column of nothing but None would be one of objects, which pandas cannot add.
+    return pd.DataFrame(rows).astype(dict.fromkeys(_NUMBERS, float))
 
 
 def _charged(frame: pd.DataFrame) -> pd.DataFrame:
@@ -136,6 +140,10 @@ def _mean(values: "pd.Series[float]") -> float | None:
     return None if values.isna().any() else float(values.mean())
 
 
+def _whole_number(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
 def _complete(frame: pd.DataFrame) -> None:
     unknown = frame[frame["energy_j"].isna()]
     if len(unknown):
@@ -151,7 +159,7 @@ def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
     keys = ["strategy", "name", "scope", "shared"]
     for (strategy, name, scope, shared), rows in frame.groupby(keys, sort=False):
         by_seed = rows.groupby("seed")
-        sums = by_seed[["energy_j", "device_s", "duration_s", "steps", "macs"]].agg(_sum_of_known)
+        sums = by_seed[_NUMBERS].agg(_sum_of_known)
         yield PhaseCost(
             strategy=str(strategy),
             name=str(name),
@@ -163,8 +171,8 @@ def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
             high_j=float(sums["energy_j"].max()),
             device_s=_mean(sums["device_s"]),
             duration_s=float(sums["duration_s"].mean()),
-            steps=_mean(sums["steps"]),
-            macs=_mean(sums["macs"]),
+            steps=_whole_number(_mean(sums["steps"])),
+            macs=_whole_number(_mean(sums["macs"])),
             tier=Tier.weakest(set(rows["tier"])) or Tier.MODELLED,
         )
 
@@ -199,8 +207,8 @@ def _whole(curve: CostCurve, phases: Sequence[PhaseCost]) -> StrategyCost:
         low_j=min(totals),
         high_j=max(totals),
         device_s=add([phase.device_s for phase in mine]),
-        steps=add([phase.steps for phase in mine]),
-        macs=add([phase.macs for phase in mine]),
+        steps=_whole_number(add([phase.steps for phase in mine])),
+        macs=_whole_number(add([phase.macs for phase in mine])),
         tier=Tier.weakest({phase.tier for phase in mine}) or Tier.MODELLED,
     )
 

@@ -5,13 +5,13 @@ from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.devices.profiler import Profile, ProfilePlan, profile
 
 __all__ = [
-    "TARGETS",
     "Device",
     "HostDevice",
     "LatencyTable",
     "Profile",
     "ProfilePlan",
     "SimulatedDevice",
+    "TARGETS",
     "Target",
     "profile",
     "target_named",

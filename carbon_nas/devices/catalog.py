@@ -14,7 +14,7 @@ from carbon_nas.errors import UnknownName
 from carbon_nas.supernet.static import channels_last, fold_batch_norm
 from carbon_nas.units import MS_PER_S
 
-__all__ = ["TARGETS", "Device", "HostDevice", "SimulatedDevice", "Subject", "Target", "Timing", "target_named"]
+__all__ = ["Device", "HostDevice", "SimulatedDevice", "Subject", "TARGETS", "Target", "Timing", "target_named"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from carbon_nas.meters.base import Component, Reading
 
 __all__ = [
-    "SCHEMA",
     "Event",
     "Header",
     "LatencyLimit",
@@ -22,6 +21,7 @@ __all__ = [
     "Repair",
     "Result",
     "Role",
+    "SCHEMA",
     "Scope",
     "Session",
     "TrainerLog",

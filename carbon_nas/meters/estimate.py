@@ -17,7 +17,7 @@ from carbon_nas.errors import MeterError
 from carbon_nas.meters.base import Component, Reading
 from carbon_nas.sources import Tier
 
-__all__ = ["FALLBACK_W_PER_CORE", "CpuEstimateMeter", "cpu_model", "cpu_s", "tdp_w"]
+__all__ = ["CpuEstimateMeter", "FALLBACK_W_PER_CORE", "cpu_model", "cpu_s", "tdp_w"]
 
 # codecarbon 3.3, core/cpu.py: what it takes per thread when the CPU model is not in its table.
 FALLBACK_W_PER_CORE = 4.0

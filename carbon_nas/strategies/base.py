@@ -13,10 +13,10 @@ from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.errors import InfeasibleScenario
 from carbon_nas.files import sha256
 from carbon_nas.ledger.records import Result, Scope
+from carbon_nas.strategies.artefact import Artefact, Artefacts
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.cost import cost
 from carbon_nas.supernet.space import SearchSpace
-from carbon_nas.training.artefact import Artefact, Artefacts
 from carbon_nas.training.data import Workload
 from carbon_nas.training.loop import TrainerPlan, accuracy
 from carbon_nas.training.tally import Tally

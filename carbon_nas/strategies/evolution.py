@@ -12,10 +12,10 @@ from functools import partial
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
+from carbon_nas.strategies.artefact import Artefact
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, evaluate, feasible_sample
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.static import StaticMobileNetV3, channels_last, initialise
-from carbon_nas.training.artefact import Artefact
 from carbon_nas.training.loop import StaticLearner, accuracy, fit, steps_per_epoch
 
 __all__ = ["Evolution", "EvolutionPlan", "reward"]

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
+from carbon_nas.strategies.artefact import Artefact
 from carbon_nas.strategies.base import Bench, Phase, PhaseContext, Scenario, evaluate
 from carbon_nas.strategies.search import SearchPlan, evolve
 from carbon_nas.supernet.architecture import Architecture
@@ -19,7 +20,6 @@ from carbon_nas.supernet.network import ElasticMobileNetV3, recalibrate
 from carbon_nas.supernet.sorting import sort_channels
 from carbon_nas.supernet.space import Choices
 from carbon_nas.supernet.static import StaticMobileNetV3, channels_last
-from carbon_nas.training.artefact import Artefact
 from carbon_nas.training.loop import fit, steps_per_epoch
 from carbon_nas.training.shrinking import ElasticLearner, calibration_batches, supernet_accuracy
 

@@ -5,9 +5,9 @@ from functools import partial
 
 from carbon_nas.devices.profiler import ProfilePlan, layer_specs, profile
 from carbon_nas.ledger.records import LatencyLimit, LatencyTableRecord, Scope
+from carbon_nas.strategies.artefact import Artefact
 from carbon_nas.strategies.base import Phase, PhaseContext, Scenario
 from carbon_nas.supernet.space import SearchSpace
-from carbon_nas.training.artefact import Artefact
 
 __all__ = ["Profiling"]
 

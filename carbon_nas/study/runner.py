@@ -17,6 +17,7 @@ from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.hosts import host_facts, open_meters
 from carbon_nas.recorder import HEARTBEAT_S, Recorder
+from carbon_nas.strategies.artefact import Artefacts
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
 from carbon_nas.strategies.evolution import Evolution
 from carbon_nas.strategies.once_for_all import OnceForAll
@@ -25,7 +26,6 @@ from carbon_nas.study.events import Observer, PhaseBegins, PhaseEnds, PhaseKept,
 from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash
 from carbon_nas.study.plan import Study
 from carbon_nas.supernet.space import SearchSpace, small_image_space
-from carbon_nas.training.artefact import Artefacts
 from carbon_nas.training.data import Workload, load_workload
 
 __all__ = ["Host", "Runner"]

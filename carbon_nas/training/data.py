@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from carbon_nas.errors import UnknownName
+from carbon_nas.errors import MissingExtra, UnknownName
 
-__all__ = ["WORKLOADS", "Split", "Workload", "augment", "digits", "load_workload", "resize"]
+__all__ = ["Split", "WORKLOADS", "Workload", "augment", "digits", "load_workload", "resize"]
 
 
 def resize(x_BCHW: Tensor, resolution: int) -> Tensor:
@@ -91,7 +91,10 @@ def digits() -> Workload:
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, the
     copy that scikit-learn bundles.
     """
-    from sklearn.datasets import load_digits  # Here, for it takes a second and only this workload needs it.
+    try:
+        from sklearn.datasets import load_digits  # Here, for it takes a second and only this workload needs it.
+    except ModuleNotFoundError as error:
+        raise MissingExtra.of(error.name) from error
 
     bunch = load_digits()
     images = torch.as_tensor(bunch.images, dtype=torch.float32)[:, None] / 8.0 - 1.0
@@ -115,6 +118,7 @@ def load_workload(name: str) -> Workload:
 
     Raises:
         UnknownName: if there is none of that name.
+        MissingExtra: if the package that bundles it is not installed.
     """
     if name != "digits":
         raise UnknownName(f"there is no workload {name!r}", cure=f"choose one of {', '.join(WORKLOADS)}")

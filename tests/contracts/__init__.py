@@ -1,0 +1,5 @@
+"""What every implementation of a protocol must pass: one test class per protocol."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contracts.meter")

@@ -1,0 +1,138 @@
+import random
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from carbon_nas.devices import TARGETS, HostDevice, SimulatedDevice, target_named
+from carbon_nas.devices import catalog
+from carbon_nas.devices.catalog import Subject
+from carbon_nas.devices.profiler import network_subject
+from carbon_nas.errors import UnknownName
+from tests.supernet.spaces import TINY, drawn
+
+SUBJECTS = [network_subject(TINY, arch, 3) for arch in drawn(TINY, 3)]
+
+
+def rng():
+    return random.Random(0)
+
+
+@pytest.fixture
+def short_samples(monkeypatch):
+    monkeypatch.setattr(HostDevice, "SAMPLE_S", 2e-4)
+
+
+@pytest.fixture
+def slowing_machine(monkeypatch):
+    """Let the anchor take 2 ms and all else 6 ms, on a machine that gets slower with every sample."""
+    samples = []
+
+    def seconds(call, repeats):
+        samples.append(call)
+        alone_s = 2e-3 if getattr(call, "__func__", None) is HostDevice._anchor else 6e-3
+        return alone_s * (1 + len(samples) / 100)
+
+    monkeypatch.setattr(catalog, "_seconds", seconds)
+
+
+def test_there_are_the_three_targets_that_the_host_can_time():
+    assert list(TARGETS) == ["eager-b1", "folded-b1", "eager-b32"]
+    assert [(target.batch_size, target.fold_batch_norm) for target in TARGETS.values()] == [
+        (1, False),
+        (1, True),
+        (32, False),
+    ]
+    assert all(target_named(name).name == name for name in TARGETS)
+
+
+def test_an_unknown_target_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(UnknownName, match=r"'phone'.*eager-b1, folded-b1, eager-b32"):
+        target_named("phone")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_host_gives_every_subject_a_time(name, short_samples):
+    timing = HostDevice(target_named(name)).time(SUBJECTS, passes=2, rng=rng())
+    assert timing.latency_ms.keys() == {subject.key for subject in SUBJECTS}
+    assert min(timing.latency_ms.values()) > 0
+    assert timing.anchor_ms > 0
+    assert timing.anchor_spread_ratio >= 1
+    assert timing.macs > 2 * sum(subject.macs for subject in SUBJECTS) * target_named(name).batch_size
+
+
+def test_a_single_pass_is_enough(short_samples):
+    timing = HostDevice(target_named("eager-b1")).time(SUBJECTS[:1], passes=1, rng=rng())
+    assert list(timing.latency_ms) == [SUBJECTS[0].key]
+
+
+def test_a_machine_that_gets_slower_meanwhile_does_not_change_a_latency(slowing_machine):
+    timing = HostDevice(target_named("eager-b1")).time(SUBJECTS, passes=5, rng=rng(), anchor_ms=2.0)
+    assert list(timing.latency_ms.values()) == pytest.approx([6.0] * len(SUBJECTS))
+    assert timing.anchor_spread_ratio > 1.1
+
+
+def test_latencies_are_normalised_to_the_anchor_that_is_given(slowing_machine):
+    timing = HostDevice(target_named("eager-b1")).time(SUBJECTS, passes=3, rng=rng(), anchor_ms=0.5)
+    assert timing.anchor_ms == 0.5
+    assert list(timing.latency_ms.values()) == pytest.approx([1.5] * len(SUBJECTS))
+
+
+def test_without_an_anchor_its_own_median_is_taken(slowing_machine):
+    timing = HostDevice(target_named("eager-b1")).time(SUBJECTS, passes=5, rng=rng())
+    assert timing.anchor_ms > 2.0
+    assert list(timing.latency_ms.values()) == pytest.approx([3 * timing.anchor_ms] * len(SUBJECTS))
+
+
+class _Counting(nn.BatchNorm2d):
+    calls = 0
+
+    def forward(self, x):
+        type(self).calls += 1
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_batch_norm_is_run_on_every_target_but_the_folded_one(name, short_samples):
+    _Counting.calls = 0
+    module = nn.Sequential(OrderedDict(conv=nn.Conv2d(1, 2, 3, bias=False), bn=_Counting(2)))
+    subject = Subject(key="layer", module=module, input_shape=(1, 4, 4), macs=72)
+    HostDevice(target_named(name)).time([subject], passes=1, rng=rng())
+    assert (_Counting.calls == 0) == target_named(name).fold_batch_norm
+
+
+class _Shapes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.modes = set(), set()
+
+    def forward(self, x):
+        self.seen.add(tuple(x.shape))
+        self.modes.add((self.training, torch.is_inference_mode_enabled()))
+        return x
+
+
+@pytest.mark.parametrize("name", ["eager-b1", "eager-b32"])
+def test_a_subject_runs_in_evaluation_on_batches_of_the_target(name, short_samples):
+    module = _Shapes()
+    subject = Subject(key="shapes", module=module, input_shape=(3, 4, 4), macs=0)
+    HostDevice(target_named(name)).time([subject], passes=1, rng=rng())
+    assert module.seen == {(target_named(name).batch_size, 3, 4, 4)}
+    assert module.modes == {(False, True)}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_simulated_device_follows_from_the_macs_exactly(name):
+    target = target_named(name)
+    timing = SimulatedDevice(target, call_ms=0.25, ms_per_mega_mac=2.0).time(SUBJECTS, passes=3, rng=rng())
+    for subject in SUBJECTS:
+        assert timing.latency_ms[subject.key] == 0.25 + 2.0 * subject.macs * target.batch_size / 1e6
+    assert timing.macs == 3 * target.batch_size * sum(subject.macs for subject in SUBJECTS)
+    assert timing.anchor_spread_ratio == 1.0
+
+
+def test_the_simulated_device_uses_no_chance():
+    dice = rng()
+    SimulatedDevice(target_named("eager-b1")).time(SUBJECTS, passes=3, rng=dice)
+    assert dice.getstate() == rng().getstate()

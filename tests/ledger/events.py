@@ -1,0 +1,144 @@
+"""Events for a ledger: any that can be, and a few plain ones."""
+
+from hypothesis import strategies as st
+
+from carbon_nas.ledger import Outcome, Result, Role, Scope
+from carbon_nas.ledger.records import (
+    SCHEMA,
+    Header,
+    LatencyLimit,
+    PhaseBegin,
+    PhaseEnd,
+    Pulse,
+    Session,
+    TrainerLog,
+    phase_key,
+)
+from carbon_nas.meters import Component, Reading
+from carbon_nas.sources import Tier
+
+__all__ = ["any_event", "begin", "end", "header", "pulse", "session"]
+
+UTC = "2020-01-01T00:00:00.000+00:00"
+
+number = st.floats(allow_nan=False, allow_infinity=False)
+maybe = st.none() | number
+count = st.none() | st.integers(min_value=0)
+name = st.text()
+# What a JSON value can be: a tuple would come back as a list.
+json_value = st.recursive(
+    st.none() | st.booleans() | st.integers() | number | name,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(name, inner, max_size=3),
+    max_leaves=6,
+)
+readings = st.lists(st.builds(Reading, component=name, energy_j=maybe, device_s=maybe), max_size=3).map(tuple)
+per_component = st.dictionaries(name, maybe, max_size=3)
+
+any_event = st.one_of(
+    st.builds(
+        Result,
+        scenario=name,
+        accuracy_fraction=maybe,
+        latency_ms=maybe,
+        architecture=st.dictionaries(name, json_value, max_size=3),
+        workload=st.none() | name,
+        macs=count,
+    ),
+    st.builds(
+        TrainerLog,
+        phase=name,
+        subject=name,
+        epoch=st.integers(),
+        steps=st.integers(),
+        energy_j=maybe,
+        accuracy_fraction=maybe,
+    ),
+    st.builds(
+        PhaseEnd,
+        phase=name,
+        outcome=st.sampled_from(Outcome),
+        utc=name,
+        time_s=number,
+        duration_s=number,
+        readings=readings,
+        energy_j=per_component,
+        device_s=per_component,
+        steps=count,
+        macs=count,
+        artefact_hash=st.none() | name,
+    ),
+    st.builds(Pulse, phase=name, time_s=number, readings=readings),
+    st.builds(LatencyLimit, scenario=name, limit_ms=number, rule=name, sample_ms=st.lists(number).map(tuple)),
+)
+
+
+def header(*, schema: int = SCHEMA) -> Header:
+    """Begin a ledger."""
+    return Header(
+        run="run",
+        role=Role.STRATEGY,
+        strategy="a-strategy",
+        seed=0,
+        workload=None,
+        study={},
+        study_hash="",
+        code_version="",
+        code_hash="",
+        schema=schema,
+    )
+
+
+def session(*, heartbeat_interval_s: float = 1.0, power_max_w: float | None = 10.0) -> Session:
+    """Begin to write with one component, `dram`."""
+    dram = Component(name="dram", tier=Tier.MODELLED, method="made up", power_max_w=power_max_w)
+    return Session(
+        utc=UTC,
+        time_s=0.0,
+        boot_s=None,
+        host={},
+        versions={},
+        components=(dram,),
+        heartbeat_interval_s=heartbeat_interval_s,
+        locked=True,
+    )
+
+
+def _read(energy_j: float | None) -> tuple[Reading, ...]:
+    return (Reading(component="dram", energy_j=energy_j, device_s=energy_j),)
+
+
+def begin(
+    phase: str, time_s: float = 0.0, energy_j: float | None = 0.0, *, scenario: str | None = None, attempt: int = 1
+) -> PhaseBegin:
+    """Begin a phase."""
+    return PhaseBegin(
+        phase=phase_key(phase, scenario),
+        name=phase,
+        scope=Scope.ONCE if scenario is None else Scope.PER_SCENARIO,
+        scenario=scenario,
+        attempt=attempt,
+        utc=UTC,
+        time_s=time_s,
+        readings=_read(energy_j),
+    )
+
+
+def pulse(time_s: float = 0.0, energy_j: float | None = 0.0, *, phase: str = "a phase") -> Pulse:
+    """Beat once in a phase."""
+    return Pulse(phase=phase, time_s=time_s, readings=_read(energy_j))
+
+
+def end(phase: str, time_s: float = 1.0, *, outcome: Outcome = Outcome.DONE, energy_j: float | None = 1.0) -> PhaseEnd:
+    """End a phase that began at zero."""
+    return PhaseEnd(
+        phase=phase,
+        outcome=outcome,
+        utc=UTC,
+        time_s=time_s,
+        duration_s=time_s,
+        readings=_read(energy_j),
+        energy_j={"dram": energy_j},
+        device_s={"dram": energy_j},
+        steps=1,
+        macs=1,
+    )

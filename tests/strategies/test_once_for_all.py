@@ -1,0 +1,97 @@
+import pytest
+import torch
+
+from carbon_nas.errors import InfeasibleScenario
+from carbon_nas.ledger.records import Scope
+from carbon_nas.strategies import OnceForAll
+from carbon_nas.supernet import ElasticMobileNetV3
+from tests.contracts.strategy import StrategyContract
+from tests.strategies import bench as small
+from tests.strategies.bench import CLASSES, ONCE_FOR_ALL, STEPS_PER_EPOCH, play
+from tests.supernet.spaces import TINY
+
+TRAINING = ("train teacher", "shrink kernel", "shrink depth", "shrink width")
+
+
+class TestOnceForAll(StrategyContract):
+    def build(self, bench):
+        return OnceForAll(bench, ONCE_FOR_ALL)
+
+
+def once(played):
+    return {key: steps for key, steps in played.steps.items() if " / " not in key}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """The bench that `played` ran on; look, do not touch."""
+    return small.bench(tmp_path_factory.mktemp("played"))
+
+
+@pytest.fixture(scope="module")
+def played(shared):
+    return play(shared, OnceForAll(shared, ONCE_FOR_ALL))
+
+
+def test_the_supernet_is_trained_once_in_four_phases(bench):
+    phases = list(OnceForAll(bench, ONCE_FOR_ALL).phases())
+    assert tuple(phase.name for phase in phases if phase.scope is Scope.ONCE) == TRAINING
+
+
+def test_its_training_costs_as_many_steps_as_planned_and_scenarios_cost_none(played):
+    epochs = dict(zip(TRAINING, (2, 1, 2, 2), strict=True))
+    assert once(played) == {name: count * STEPS_PER_EPOCH for name, count in epochs.items()}
+    assert sum(played.steps.values()) == sum(once(played).values())
+
+
+def test_more_scenarios_train_the_same_supernet(tmp_path, played):
+    alone = small.bench(tmp_path / "alone", scenarios=("eager-b32",))
+    again = play(alone, OnceForAll(alone, ONCE_FOR_ALL))
+    assert once(again) == once(played)
+    assert [epoch for epoch in again.epochs if epoch[0] in TRAINING] == [
+        epoch for epoch in played.epochs if epoch[0] in TRAINING
+    ]
+    assert again.results["eager-b32"] == played.results["eager-b32"]
+
+
+def test_each_phase_goes_on_from_the_one_before(shared, played):
+    weights = [shared.artefacts.load(name).tensors["classifier.weight"] for name in TRAINING]
+    fresh = ElasticMobileNetV3(TINY, CLASSES).state_dict()
+    assert all(not torch.equal(one, other) for one, other in zip(weights, weights[1:], strict=False))
+    assert all((one - other).norm() < other.norm() for one, other in zip(weights[1:], weights, strict=False))
+    assert shared.artefacts.load("shrink width").tensors.keys() == fresh.keys()
+
+
+def test_only_the_phase_of_the_kernels_and_those_after_it_learn_the_matrices(shared, played):
+    name = "blocks.0.depthwise.transforms.5to3"
+    unlearnt = torch.eye(9)
+    assert torch.allclose(shared.artefacts.load("train teacher").tensors[name], unlearnt, atol=1e-3)
+    assert not torch.equal(shared.artefacts.load("shrink width").tensors[name], unlearnt)
+
+
+def test_what_the_search_found_is_what_is_extracted_and_delivered(played):
+    for scenario, result in played.results.items():
+        found = played.facts[f"search / {scenario}"]["architecture"]
+        assert found == played.facts[f"extract / {scenario}"]["architecture"] == result.architecture
+
+
+def test_the_largest_and_the_smallest_network_are_scored_after_every_epoch(played):
+    told = [(key, subject, epoch) for key, subject, epoch, *_ in played.epochs]
+    assert told == [
+        ("train teacher", "largest", 1),
+        ("train teacher", "largest", 2),
+        *[
+            (key, subject, epoch)
+            for key, epochs in (("shrink kernel", 1), ("shrink depth", 2), ("shrink width", 2))
+            for epoch in range(1, epochs + 1)
+            for subject in ("largest", "smallest")
+        ],
+    ]
+
+
+def test_an_impossible_limit_names_the_fastest_architecture(tmp_path):
+    bench = small.bench(tmp_path, scenarios=("eager-b1",), limits_ms={"eager-b1": 1e-6})
+    fastest = bench.constraints["eager-b1"].table.fastest(TINY)
+    with pytest.raises(InfeasibleScenario) as refusal:
+        play(bench, OnceForAll(bench, ONCE_FOR_ALL))
+    assert str(fastest) in str(refusal.value)

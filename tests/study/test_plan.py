@@ -1,0 +1,136 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carbon_nas.errors import InvalidStudy, UnknownName
+from carbon_nas.study import Study, built_in_studies, load_study
+from tests.study.bench import tiny_study
+from tests.supernet.spaces import few
+
+LEAST = 'name = "mine"\nworkload = "digits"\nscenarios = ["eager-b1"]\n'
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "mine.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return write
+
+
+def test_the_default_study_comes_with_the_package():
+    study = load_study("digits")
+    assert "digits" in built_in_studies()
+    assert study.strategies == ("once_for_all", "evolution")
+    assert study.scenarios == ("eager-b1", "folded-b1", "eager-b32")
+    assert study.seeds == 1
+
+
+@pytest.mark.parametrize("name", built_in_studies())
+def test_every_built_in_study_is_valid_and_named_as_its_file(name):
+    assert load_study(name).name == name
+
+
+def test_the_default_study_gives_a_network_from_scratch_as_many_epochs_as_the_teacher():
+    for quick in (False, True):
+        study = load_study("digits", quick=quick)
+        assert study.evolution.final_epochs == study.once_for_all.teacher.epochs
+
+
+def test_a_file_needs_little_and_the_defaults_do_the_rest(written):
+    assert load_study(written(LEAST)) == Study(name="mine", workload="digits", scenarios=("eager-b1",))
+
+
+def test_quick_changes_what_its_table_says_and_nothing_else():
+    full, quick = load_study("digits"), load_study("digits", quick=True)
+    assert quick.name == "digits-quick"
+    assert quick.evolution.candidates < full.evolution.candidates
+    assert quick.once_for_all.teacher.epochs < full.once_for_all.teacher.epochs
+    assert quick.evolution.learning_rate == full.evolution.learning_rate
+    assert quick.once_for_all.calibration_images == full.once_for_all.calibration_images
+    assert (quick.scenarios, quick.strategies, quick.trainer) == (full.scenarios, full.strategies, full.trainer)
+
+
+def test_a_quick_table_merges_below_the_level_of_its_keys(written):
+    path = written(LEAST + "[evolution]\ncandidates = 9\nproxy_epochs = 4\n[quick.evolution]\nproxy_epochs = 1\n")
+    assert load_study(path).evolution.proxy_epochs == 4
+    quick = load_study(path, quick=True).evolution
+    assert (quick.candidates, quick.proxy_epochs) == (9, 1)
+
+
+def test_quick_without_its_table_is_refused(written):
+    with pytest.raises(InvalidStudy, match=r"no \[quick\] table"):
+        load_study(written(LEAST), quick=True)
+
+
+def test_seeds_on_the_call_override_those_of_the_file(written):
+    path = written(LEAST + "seeds = 2\n")
+    assert load_study(path).seeds == 2
+    assert load_study(path, seeds=5).seeds == 5
+
+
+def test_an_unknown_study_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(UnknownName, match=r"'digit'.*choose one of .*digits.*path of a TOML file"):
+        load_study("digit")
+
+
+@pytest.mark.parametrize("text", ["name = ", "[evolution", "name = 'a'\nname = 'b'\n", b"name = '\xff'\n"])
+def test_what_is_no_toml_is_refused_with_the_file_named(written, text):
+    path = written(text)
+    with pytest.raises(InvalidStudy, match=re.escape(path)):
+        load_study(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LEAST + "colour = 1\n", "colour: "),
+        (LEAST + "[evolution]\ncandidats = 4\n", "evolution.candidats: "),
+        (LEAST + "[once_for_all]\nsearch = { population = 1 }\n", "once_for_all.search.population: "),
+        (LEAST.replace("eager-b1", "phone"), "'phone'; choose one of eager-b1, folded-b1, eager-b32"),
+        (LEAST.replace('["eager-b1"]', "[]"), "scenarios: name at least one"),
+        (LEAST.replace('["eager-b1"]', '["eager-b1", "eager-b1"]'), "scenarios: name at least one"),
+        (LEAST + 'strategies = ["darts"]\n', "once_for_all, evolution once, not darts"),
+        (LEAST + "strategies = []\n", "not nothing"),
+        (LEAST + 'strategies = ["evolution", "evolution"]\n', "once_for_all, evolution once"),
+        (LEAST.replace("digits", "imagenet"), "'imagenet'; choose one of digits"),
+        (LEAST.replace("mine", "my: study"), "try 'my-study'"),
+        (LEAST + "resolutions = [12, 8]\n", "resolutions: list resolutions in ascending order"),
+        (LEAST + "resolutions = [2]\n", "at least 4 pixels"),
+        (LEAST + "seeds = 0\n", "seeds: "),
+        ('workload = "digits"\nscenarios = ["eager-b1"]\n', "name: Field required"),
+        (LEAST + "quick = 3\n", "quick"),
+    ],
+)
+def test_a_study_that_does_not_say_what_it_must_is_refused_and_the_field_is_named(written, text, said):
+    path = written(text)
+    with pytest.raises(InvalidStudy) as refusal:
+        load_study(path, quick="quick" in text)
+    assert said in str(refusal.value)
+    assert str(refusal.value).startswith(path)
+    assert "\n" not in str(refusal.value)
+
+
+@few
+@given(st.integers(1, 100))
+def test_the_number_of_seeds_is_no_part_of_the_identity(seeds):
+    assert tiny_study(seeds=seeds).hash == tiny_study().hash
+    assert "seeds" not in tiny_study(seeds=seeds).identity()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"strategies": ("evolution",)},
+        {"scenarios": ("eager-b32",)},
+        {"threads": 2},
+        {"resolutions": (4, 8)},
+    ],
+)
+def test_everything_else_is(change):
+    assert tiny_study(**change).hash != tiny_study().hash

@@ -1,0 +1,43 @@
+import pytest
+import torch
+from torch import nn
+
+from carbon_nas.supernet import StaticMobileNetV3, cost
+from tests.supernet.spaces import SMALL, TINY, drawn, images
+
+ARCHITECTURES = [
+    pytest.param(space, arch, id=f"{space.name} {arch}")
+    for space in (SMALL, TINY)
+    for arch in [space.min(), space.max(), *drawn(space, 8)]
+]
+
+
+def counted_macs(net, x):
+    """Count by hooks what one image needs: every output value of a convolution is one dot product."""
+    macs = []
+
+    def count(module, inputs, output):
+        macs.append(output.numel() // len(x) * module.weight[0].numel())
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        net(x)
+    return sum(macs)
+
+
+@pytest.mark.parametrize(("space", "arch"), ARCHITECTURES)
+def test_the_closed_form_is_what_the_built_network_holds_and_computes(space, arch):
+    net = StaticMobileNetV3(space, arch, 10)
+    claimed = cost(space, arch, 10)
+    assert claimed.parameters == sum(parameter.numel() for parameter in net.parameters())
+    assert claimed.macs == counted_macs(net, images(arch.resolution, count=2))
+
+
+def test_the_extremes_of_a_space_bound_its_costs():
+    least, most = cost(SMALL, SMALL.min(), 10), cost(SMALL, SMALL.max(), 10)
+    for arch in drawn(SMALL, 50):
+        between = cost(SMALL, arch, 10)
+        assert least.macs <= between.macs <= most.macs
+        assert least.parameters <= between.parameters <= most.parameters
