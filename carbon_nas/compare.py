@@ -2,11 +2,14 @@
 
 import shlex
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from carbon_nas.errors import InvalidStudy, MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,20 +70,35 @@ def compare(
 
     from carbon_nas.accounting.site import site as describe_site
     from carbon_nas.reporting.report import write_report
-    from carbon_nas.reporting.verdict import verdict
 
     console = Console()
     place = describe_site(site, pue)
     if report_only:
-        name = f"{Path(study).stem}{'-quick' if quick else ''}"
-        folder = out or Path("reports") / name
+        if seeds is not None or cpu_watts_per_core is not None:
+            raise UsageError(
+                "--seeds and --cpu-watts-per-core say how to record, and nothing is recorded here",
+                where="--report-only",
+            )
+        folder = out or Path("reports") / _recorded_name(study, quick=quick)
     else:
         folder = _record(console, study, out, seeds, place, quick=quick, cpu_watts_per_core=cpu_watts_per_core)
-    comparison = write_report(folder, place)
-    console.print()
-    for sentence in verdict(comparison):
-        console.print(f"- {sentence}", highlight=False)
+    document = write_report(folder, place)
+    for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
+        console.print(heading)
+        for sentence in sentences:
+            console.print(f"- {sentence}", highlight=False)
     console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+
+
+def _recorded_name(study: str, *, quick: bool) -> str:
+    # Without the doing wing a study is not checked; only its name is needed here.
+    name, path = study, Path(study)
+    if path.suffix == ".toml" and path.is_file():
+        try:
+            name = str(tomllib.loads(path.read_text(encoding="utf-8")).get("name", path.stem))
+        except (OSError, ValueError) as error:
+            raise InvalidStudy(f"this is no study file ({error})", where=study) from error
+    return f"{name}-quick" if quick else name
 
 
 def _record(
@@ -93,7 +111,6 @@ def _record(
     quick: bool,
     cpu_watts_per_core: float | None,
 ) -> Path:
-    from carbon_nas.errors import MissingExtra
     from carbon_nas.files import output_folder
     from carbon_nas.live import LiveView
     from carbon_nas.meters.hosts import open_meters
@@ -101,6 +118,8 @@ def _record(
     try:
         from carbon_nas.study import Host, Runner, load_study
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("carbon_nas"):
+            raise
         raise MissingExtra.of(error.name) from error
     plan = load_study(study, quick=quick, seeds=seeds)
     folder = output_folder(out or Path("reports") / plan.name)

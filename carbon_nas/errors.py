@@ -13,6 +13,7 @@ CarbonNasError                 every error of this package; `str()` is one line:
 │   └── LedgerMismatch         it was recorded by another study, code or machine
 ├── OutputError                a folder or file cannot be written
 ├── MeterError                 a meter cannot be opened or read
+│   └── NoDevice               there is nothing of that kind to meter
 ├── UnknownQuantity            a sum over something that is not known
 └── InfeasibleScenario         no architecture meets the latency limit
 """
@@ -29,6 +30,7 @@ __all__ = [
     "LedgerMismatch",
     "MeterError",
     "MissingExtra",
+    "NoDevice",
     "OutputError",
     "UnknownName",
     "UnknownQuantity",
@@ -53,7 +55,8 @@ class CarbonNasError(Exception):
         parts = [self.what if self.where is None else f"{self.where}: {self.what}"]
         if self.cure:
             parts.append(self.cure)
-        return "; ".join(parts)
+        # Vendors write lines into their messages; ours is one.
+        return " ".join("; ".join(parts).split())
 
 
 class UsageError(CarbonNasError):
@@ -110,6 +113,10 @@ class OutputError(CarbonNasError):
 
 class MeterError(CarbonNasError):
     """A meter cannot be opened or read."""
+
+
+class NoDevice(MeterError):
+    """There is nothing of that kind to meter on this host: no driver, or no device that is visible."""
 
 
 class UnknownQuantity(CarbonNasError):

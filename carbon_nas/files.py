@@ -17,6 +17,9 @@ try:  # Absent on Windows: then two writers are not told apart, and the caller s
 except ImportError:  # pragma: no cover
     fcntl = None
 
+_LONGEST = 100
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
 __all__ = ["lock", "name_for_file", "output_folder", "sha256", "sync_folder", "write_whole"]
 
 
@@ -27,7 +30,11 @@ def sha256(data: bytes) -> str:
 
 def name_for_file(name: str) -> str:
     """Turn a phase or scenario name into a file name that every file system takes."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+    if len(plain) > _LONGEST:
+        plain = f"{plain[:_LONGEST]}-{sha256(name.encode())[:8]}"
+    # Windows keeps these names for devices, with any ending.
+    return f"_{plain}" if _DEVICE.match(plain) else plain
 
 
 def output_folder(path: Path) -> Path:
@@ -68,16 +75,18 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            beside = Path(file.name)
             try:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+                file.close()  # Windows does not move a file that is open.
+                # Temporary files are private; what a report holds is meant to be read.
+                beside.chmod(0o644)
+                beside.replace(path)
             except BaseException:
-                Path(file.name).unlink(missing_ok=True)
+                beside.unlink(missing_ok=True)
                 raise
-        # Temporary files are private; what a report holds is meant to be read.
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
     sync_folder(path.parent)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich import progress
 from rich.console import Console
 
-from carbon_nas.accounting.methods import metered_kg
 from carbon_nas.accounting.site import Site
 from carbon_nas.reporting.numbers import energy, mass
 
@@ -110,12 +109,7 @@ class LiveView:
         joules = self._spent_j + running_j
         if not self._site.named:
             return energy(joules)
-        mass_kg = metered_kg(
-            joules,
-            factor_ratio=self._site.factor_ratio,
-            intensity_g_per_kwh=self._site.grids[0].intensity_g_per_kwh,
-        )
-        return f"{energy(joules)}, {mass(mass_kg)} CO2e"
+        return f"{energy(joules)}, {mass(self._site.mass_kg(joules, self._site.grids[0]))} CO2e"
 
     def _show(self, planned: "PlannedPhase", passes: int, running_j: float | None) -> None:
         if self._task is not None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from carbon_nas.errors import LedgerExists
+from carbon_nas.errors import LedgerExists, LedgerMismatch
 from carbon_nas.ledger.journal import Journal
 from carbon_nas.ledger.records import (
     Event,
@@ -20,71 +20,20 @@ from carbon_nas.ledger.records import (
     Role,
     Scope,
     Session,
-    TrainerLog,
     phase_key,
 )
 from carbon_nas.ledger.run import Run, fold
 from carbon_nas.ledger.waste import write_off
+from carbon_nas.ledger.window import PhaseWindow
 from carbon_nas.meters.base import Component, Meter, Reading, spent
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.hosts import host_facts, open_meters, package_versions
 from carbon_nas.meters.sampler import Heartbeat
-from carbon_nas.units import total
 
-__all__ = ["HEARTBEAT_S", "PhaseWindow", "Recorder"]
+__all__ = ["HEARTBEAT_S", "Recorder"]
 
 # Half a second, so that a late beat still leaves no more than one second of a killed phase unseen.
 HEARTBEAT_S = 0.5
-
-
-class PhaseWindow:
-    """What a running phase can add to its own record.
-
-    Attributes:
-        phase: the key of the phase.
-        end: the record of its end, once it has ended.
-        steps: optimiser steps so far; None if nobody counts.
-        macs: multiply-accumulates so far; None if nobody counts.
-        artefact_hash: the hash of what the phase left on disk.
-    """
-
-    def __init__(self, recorder: "Recorder", phase: str, began_s: float, readings: tuple[Reading, ...]) -> None:
-        self._recorder, self._begin = recorder, readings
-        self.phase = phase
-        self.began_s = began_s
-        self.end: PhaseEnd | None = None
-        self.steps: int | None = None
-        self.macs: int | None = None
-        self.artefact_hash: str | None = None
-
-    def energy_j(self) -> float | None:
-        """Return the joules from the phase's beginning to its end, or to now while it runs.
-
-        Returns:
-            The sum over all components; None if one of them is not known.
-        """
-        if self.end is not None:
-            used = dict(self.end.energy_j)
-        else:
-            used = spent(self._begin, self._recorder.readings(), "energy_j")
-        return None if None in used.values() else total(used.values())
-
-    def duration_s(self) -> float:
-        """Return the seconds from the phase's beginning to its end, or to now while it runs."""
-        return self._recorder.now_s() - self.began_s if self.end is None else self.end.duration_s
-
-    def log_epoch(self, *, subject: str, epoch: int, steps: int, accuracy: float | None) -> None:
-        """Write down one epoch of the trainer with the joules so far."""
-        self._recorder.append(
-            TrainerLog(
-                phase=self.phase,
-                subject=subject,
-                epoch=epoch,
-                steps=steps,
-                energy_j=self.energy_j(),
-                accuracy_fraction=accuracy,
-            )
-        )
 
 
 class Recorder:
@@ -112,6 +61,7 @@ class Recorder:
 
     Raises:
         LedgerExists: if the file exists and `resume` is not asked for.
+        LedgerMismatch: if it was begun with another strategy, seed, workload, role, study or code.
         LedgerCorrupt: if it exists and is damaged.
         LedgerBusy: if another process writes to it.
         OutputError: if it cannot be written.
@@ -137,9 +87,11 @@ class Recorder:
         resume: bool = False,
     ) -> None:
         self.path = Path(path)
-        if not resume and self.path.exists() and self.path.stat().st_size:
+        if not resume and _holds_something(self.path):
             raise LedgerExists(
-                "this ledger exists already", where=str(path), cure="choose another name; none is overwritten"
+                "this ledger exists already",
+                where=str(path),
+                cure="choose another name, or go on with it by resume=True; none is overwritten",
             )
         self._clock: Clock = clock or SystemClock()
         self._synchronize, self._on_heartbeat = synchronize, on_heartbeat
@@ -172,6 +124,7 @@ class Recorder:
             self.append(header)
             events = (header,)
         self.run: Run = fold(events, self.path)
+        self._same(self.run.header, header)
         if self._journal.bytes_cut:
             self.append(Repair(utc=self._clock.utc(), bytes_cut=self._journal.bytes_cut))
         self._write_off()
@@ -224,9 +177,21 @@ class Recorder:
         window = self._phase
         if window is None:
             return
-        self.append(Pulse(phase=window.phase, time_s=self._clock.monotonic_s(), readings=self.readings()))
+        # Durable, so that the bound on what is lost holds for a power cut as well.
+        pulse = Pulse(phase=window.phase, time_s=self._clock.monotonic_s(), readings=self.readings())
+        self.append(pulse, durable=True)
         if self._on_heartbeat is not None:
             self._on_heartbeat(window.energy_j())
+
+    def _same(self, was: Header, now: Header) -> None:
+        for name in ("role", "strategy", "seed", "workload", "study_hash", "code_version", "code_hash"):
+            before, after = getattr(was, name), getattr(now, name)
+            if before != after:
+                raise LedgerMismatch(
+                    f"this ledger was begun with {name} {before!r}, not {after!r}",
+                    where=str(self.path),
+                    cure="choose another name",
+                )
 
     def _write_off(self) -> None:
         waste = write_off(self.run, utc=self._clock.utc())
@@ -276,7 +241,9 @@ class Recorder:
             raise
         finally:
             self._phase = None
-            self._sync()
+            failure = self._sync_failure()
+            if failure is not None:
+                outcome = Outcome.FAILED
             ended_s, last = self._clock.monotonic_s(), self.readings()
             window.end = PhaseEnd(
                 phase=key,
@@ -292,6 +259,8 @@ class Recorder:
                 artefact_hash=window.artefact_hash,
             )
             self.append(window.end, durable=True)
+        if failure is not None:
+            raise failure
 
     def result(
         self,
@@ -312,13 +281,22 @@ class Recorder:
         self.append(
             Result(
                 scenario=scenario,
-                accuracy_fraction=accuracy,
-                latency_ms=latency_ms,
+                # Numbers of numpy and torch become plain ones here, at the border.
+                accuracy_fraction=None if accuracy is None else float(accuracy),
+                latency_ms=None if latency_ms is None else float(latency_ms),
                 architecture=dict(architecture or {}),
                 workload=workload,
             ),
             durable=True,
         )
+
+    def _sync_failure(self) -> Exception | None:
+        # A GPU that failed must not keep the end of the phase out of the ledger.
+        try:
+            self._sync()
+        except Exception as error:
+            return error
+        return None
 
     def _sync(self) -> None:
         if self._synchronize is not None:
@@ -337,3 +315,10 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # Not there, or not to be had: opening it will say which.
+        return False

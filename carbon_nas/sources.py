@@ -47,6 +47,12 @@ class Published:
 
 
 BIBLIOGRAPHY: dict[str, str] = {
+    "alpaydin1998": """@misc{alpaydin1998,
+  author = {Ethem Alpaydin and Cenk Kaynak},
+  title  = {Optical Recognition of Handwritten Digits},
+  year   = {1998},
+  howpublished = {UCI Machine Learning Repository}
+}""",
     "cai2020": """@inproceedings{cai2020,
   author    = {Han Cai and Chuang Gan and Tianzhe Wang and Zhekai Zhang and Song Han},
   title     = {Once-for-All: Train One Network and Specialize it for Efficient Deployment},
@@ -59,6 +65,12 @@ BIBLIOGRAPHY: dict[str, str] = {
   author = {{CodeCarbon contributors}},
   title  = {CodeCarbon: estimate and track carbon emissions from machine learning computing},
   url    = {https://github.com/mlco2/codecarbon}
+}""",
+    "ghg2015": """@techreport{ghg2015,
+  author      = {{World Resources Institute}},
+  title       = {{GHG} Protocol Scope 2 Guidance},
+  year        = {2015},
+  institution = {World Resources Institute}
 }""",
     "patterson2021": """@misc{patterson2021,
   author = {David Patterson and Joseph Gonzalez and Quoc Le and Chen Liang and Lluis-Miquel Munguia and

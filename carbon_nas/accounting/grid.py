@@ -16,6 +16,7 @@ __all__ = ["Grid", "grid", "named_grids"]
 
 WORLD = "WORLD"
 _REGIONAL = {"USA": "usa", "CAN": "can"}
+_BIDDING = {"SWE": "SE", "NOR": "NO", "FIN": "FI"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +73,7 @@ def _unknown(zone: str, names: Iterable[str], what: str) -> UnknownName:
     return UnknownName(
         f"there is no {what} {zone!r} in the offline tables",
         where="--site",
-        cure=f"{hint}give a country as FR or FRA, a US state or Canadian province as USA/california, or WORLD",
+        cure=f"{hint}give a country as FR or FRA, a state, province or Nordic zone as USA/california, or WORLD",
     )
 
 
@@ -106,8 +107,8 @@ def grid(zone: str) -> Grid:
             zone=WORLD,
             name="world average",
             intensity_g_per_kwh=float(table["world_average"]),
-            year=2019,
-            basis="electricity, average (IEA)",
+            year=None,
+            basis="electricity generation, IEA status report of 2019, CO2 only",
             source=_source("carbon_intensity_per_source.json, IEA Global Energy & CO2 Status Report 2019"),
         )
     mix = source.get_global_energy_mix_data()
@@ -127,6 +128,8 @@ def grid(zone: str) -> Grid:
 
 
 def _region(source: Any, country: str, region: str) -> Grid:
+    if country in _BIDDING:
+        return _bidding_zone(source, country, region.upper())
     if country not in _REGIONAL:
         raise _unknown(region, [], f"region of {country}")
     short, states = _REGIONAL[country], country == "USA"
@@ -141,6 +144,20 @@ def _region(source: Any, country: str, region: str) -> Grid:
         year=2023,
         basis="state average, total output" if states else "provincial production mix, yearly average",
         source=_source("usa_emissions.json (EPA eGRID2023)" if states else "canada_energy_mix.json"),
+    )
+
+
+def _bidding_zone(source: Any, country: str, zone: str) -> Grid:
+    zones = source.get_nordic_country_energy_mix_data()["data"]
+    if zone not in zones or not zone.startswith(_BIDDING[country]):
+        raise _unknown(zone, [name for name in zones if name.startswith(_BIDDING[country])], f"zone of {country}")
+    return Grid(
+        zone=f"{country}/{zone}",
+        name=zone,
+        intensity_g_per_kwh=_intensity_g_per_kwh(country, zone),
+        year=zones[zone].get("year"),
+        basis="electricity bidding zone, average",
+        source=_source("nordic_emissions.json"),
     )
 
 

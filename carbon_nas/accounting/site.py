@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from carbon_nas.accounting.grid import Grid, grid, named_grids
+from carbon_nas.accounting.methods import metered_kg
 from carbon_nas.errors import InvalidSite
 
 __all__ = ["Site", "site"]
@@ -25,7 +26,8 @@ class Site:
     @property
     def label(self) -> str:
         """What has to stand beside every CO2e figure."""
-        place = f"{self.grids[0].name}, {self.grids[0].year}" if self.named else "site not given"
+        year = f", {self.grids[0].year}" if self.grids[0].year else ""
+        place = f"{self.grids[0].name}{year}" if self.named else "site not given"
         return f"{place}; {self.boundary}"
 
     @property
@@ -37,6 +39,10 @@ class Site:
     def factor_ratio(self) -> float:
         """What IT energy is multiplied by: the PUE, or one for IT energy only."""
         return 1.0 if self.pue is None else self.pue
+
+    def mass_kg(self, energy_j: float, grid: Grid) -> float:
+        """Return the CO2e of some IT energy on one of the grids."""
+        return metered_kg(energy_j, factor_ratio=self.factor_ratio, intensity_g_per_kwh=grid.intensity_g_per_kwh)
 
 
 def site(zone: str | None = None, pue: float | None = None) -> Site:

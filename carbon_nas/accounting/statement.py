@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from carbon_nas.accounting.grid import Grid
-from carbon_nas.accounting.methods import metered_kg
 from carbon_nas.accounting.site import Site
 from carbon_nas.sources import Tier
 from carbon_nas.units import total, total_known
@@ -70,6 +68,7 @@ class Entry:
     Attributes:
         energy_j: IT energy over all components; None if one of them is not known.
         known_energy_j: the part of it that is known; None if nothing is.
+        estimated_j: the part of it that a formula gave, and no sensor.
         device_s: busy device time over all components.
         tier: of the weakest component.
         rest_max_j: for a killed attempt, the most that can be missing; None if nothing is missing or nothing bounds it.
@@ -82,6 +81,7 @@ class Entry:
     scenario: str | None
     energy_j: float | None
     known_energy_j: float | None
+    estimated_j: float
     device_s: float | None
     duration_s: float
     steps: int | None
@@ -102,10 +102,6 @@ class Statement:
     entries: tuple[Entry, ...]
     site: Site
 
-    def mass_kg(self, energy_j: float, grid: Grid) -> float:
-        """Return the CO2e of an amount of IT energy of this run, on one of its site's grids."""
-        return metered_kg(energy_j, factor_ratio=self.site.factor_ratio, intensity_g_per_kwh=grid.intensity_g_per_kwh)
-
 
 def _sum(values: Mapping[str, float | None]) -> float | None:
     return None if None in values.values() else total(values.values())
@@ -120,6 +116,11 @@ def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
         scenario=activity.scenario,
         energy_j=_sum(activity.energy_j),
         known_energy_j=total_known(activity.energy_j.values()),
+        estimated_j=sum(
+            joules or 0.0
+            for name, joules in activity.energy_j.items()
+            if name in components and components[name].tier is Tier.ESTIMATED
+        ),
         device_s=_sum(activity.device_s),
         duration_s=activity.duration_s,
         steps=activity.steps,

@@ -16,8 +16,9 @@ class BreakEven:
         upfront: the strategy that pays more once.
         rival: the other one.
         n_ratio: N*, where both cost the same; None if `upfront` does not pay less per scenario and they never cross.
-        low_ratio, high_ratio: the least and greatest N* over all pairs of a seed and a scenario; None if one of the
-            pairs has no crossing. A range of what was seen, not a confidence interval.
+        low_ratio, high_ratio: the least and greatest N* over all pairs of a seed and a scenario that have one; None if
+            none has. A range of what was seen, not a confidence interval.
+        pairs, crossing_pairs: how many such pairs there are, and how many of them ever break even.
         measured_n: how many scenarios were really run.
     """
 
@@ -26,6 +27,8 @@ class BreakEven:
     n_ratio: float | None
     low_ratio: float | None
     high_ratio: float | None
+    pairs: int
+    crossing_pairs: int
     measured_n: int
 
     @property
@@ -35,8 +38,8 @@ class BreakEven:
 
     @property
     def extrapolated(self) -> bool:
-        """Whether the crossing lies beyond what was run."""
-        return self.n_ratio is not None and self.n_ratio > self.measured_n
+        """Whether the statement goes beyond what was run; that straight lines never cross always does."""
+        return self.n_ratio is None or self.n_ratio > self.measured_n
 
 
 def _crossing(once_more_j: float, saved_per_scenario_j: float) -> float | None:
@@ -57,12 +60,13 @@ def break_even(one: CostCurve, other: CostCurve) -> BreakEven:
         for name in mine.per_scenario_j.keys() & theirs.per_scenario_j.keys()
     ]
     found = [crossing for crossing in crossings if crossing is not None]
-    whole = bool(found) and len(found) == len(crossings)
     return BreakEven(
         upfront=upfront.strategy,
         rival=rival.strategy,
         n_ratio=_crossing(upfront.once_j - rival.once_j, rival.slope_j - upfront.slope_j),
-        low_ratio=min(found) if whole else None,
-        high_ratio=max(found) if whole else None,
+        low_ratio=min(found, default=None),
+        high_ratio=max(found, default=None),
+        pairs=len(crossings),
+        crossing_pairs=len(found),
         measured_n=min(upfront.measured_n, rival.measured_n),
     )

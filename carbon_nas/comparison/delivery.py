@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import fmean
 
 from carbon_nas.ledger.run import Run
@@ -43,12 +44,15 @@ class Gap:
 
     Attributes:
         mean_fraction, worst_fraction: None if there is nothing to compare.
+        noise_fraction: the standard error of one pair's difference from the size of the test split (binomial, the two
+            networks taken as independent), the mean over pairs; None if a size is not known.
     """
 
     strategy: str
     rival: str
     mean_fraction: float | None
     worst_fraction: float | None
+    noise_fraction: float | None
 
 
 def _written(architecture: object) -> str:
@@ -82,16 +86,29 @@ def deliveries(runs: Sequence[Run]) -> list[Delivery]:
 
 def accuracy_gap(found: Sequence[Delivery], strategy: str, rival: str) -> Gap:
     """Compare the accuracies of two strategies, pair by pair."""
-    by_place = {(item.strategy, item.seed, item.scenario): item.accuracy_fraction for item in found}
-    gaps = [
-        mine - theirs
-        for (name, seed, scenario), mine in by_place.items()
-        if name == strategy and mine is not None
-        if (theirs := by_place.get((rival, seed, scenario))) is not None
-    ]
+    rivals = {(item.seed, item.scenario): item for item in found if item.strategy == rival}
+    gaps, noises = [], []
+    for mine in found:
+        theirs = rivals.get((mine.seed, mine.scenario))
+        if mine.strategy != strategy or theirs is None:
+            continue
+        if mine.accuracy_fraction is None or theirs.accuracy_fraction is None:
+            continue
+        gaps.append(mine.accuracy_fraction - theirs.accuracy_fraction)
+        noises.append(_noise_fraction(mine, theirs))
     return Gap(
         strategy=strategy,
         rival=rival,
         mean_fraction=fmean(gaps) if gaps else None,
         worst_fraction=min(gaps) if gaps else None,
+        noise_fraction=None if None in noises or not noises else fmean(noise for noise in noises if noise is not None),
     )
+
+
+def _noise_fraction(*pair: Delivery) -> float | None:
+    variance = 0.0
+    for item in pair:
+        if item.accuracy_fraction is None or not item.test_size:
+            return None
+        variance += item.accuracy_fraction * (1 - item.accuracy_fraction) / item.test_size
+    return sqrt(variance)

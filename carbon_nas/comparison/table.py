@@ -24,19 +24,21 @@ class PhaseCost:
     """What a phase of a strategy cost, over all its scenarios: the mean over seeds.
 
     Attributes:
-        times: how often it was run in one seed.
+        scenarios: for how many scenarios it was run; 0 for a phase that is paid once.
         shared: done once for all strategies and charged in full to each.
         low_j, high_j: the least and the greatest of the seeds.
+        estimated_j: the part that a formula gave, and no sensor.
     """
 
     strategy: str
     name: str
     scope: str
-    times: int
+    scenarios: int
     shared: bool
     energy_j: float
     low_j: float
     high_j: float
+    estimated_j: float
     device_s: float | None
     duration_s: float
     steps: int | None
@@ -73,12 +75,19 @@ class Lost:
     seed: int
     phase: str
     seen_j: float | None
+    device_s: float | None
     rest_max_j: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Everything a report shows, as numbers."""
+    """Everything a report shows, as numbers.
+
+    Attributes:
+        scenarios: those that every strategy has finished for every seed that is compared.
+        unfinished: runs that are left out, or in part, because they are not finished.
+        estimated_share: the part of all energy that a formula gave, and no sensor.
+    """
 
     site: Site
     strategies: tuple[StrategyCost, ...]
@@ -88,10 +97,13 @@ class Comparison:
     deliveries: tuple[Delivery, ...]
     gaps: tuple[Gap, ...]
     lost: tuple[Lost, ...]
+    scenarios: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    estimated_share: float
     tier: Tier
 
 
-_NUMBERS = ["energy_j", "device_s", "duration_s", "steps", "macs"]
+_NUMBERS = ["energy_j", "estimated_j", "device_s", "duration_s", "steps", "macs"]
 
 
 def _frame(statements: Sequence[Statement]) -> pd.DataFrame:
@@ -110,6 +122,7 @@ def _frame(statements: Sequence[Statement]) -> pd.DataFrame:
             "duration_s": entry.duration_s,
             "steps": entry.steps,
             "macs": entry.macs,
+            "estimated_j": entry.estimated_j,
             "tier": entry.tier,
         }
         for number, statement in enumerate(statements)
@@ -131,7 +144,7 @@ def _charged(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([*copies, own], ignore_index=True) if copies else own
 
 
-def _sum_of_known(values: "pd.Series[float]") -> float:
+def _sum_or_gap(values: "pd.Series[float]") -> float:
     # A gap makes the sum a gap: pandas would skip it.
     return float(values.sum(skipna=False))
 
@@ -159,16 +172,17 @@ def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
     keys = ["strategy", "name", "scope", "shared"]
     for (strategy, name, scope, shared), rows in frame.groupby(keys, sort=False):
         by_seed = rows.groupby("seed")
-        sums = by_seed[_NUMBERS].agg(_sum_of_known)
+        sums = by_seed[_NUMBERS].agg(_sum_or_gap)
         yield PhaseCost(
             strategy=str(strategy),
             name=str(name),
             scope=str(scope),
-            times=int(by_seed.size().max()),
+            scenarios=int(by_seed["scenario"].nunique().max()),
             shared=bool(shared),
             energy_j=float(sums["energy_j"].mean()),
             low_j=float(sums["energy_j"].min()),
             high_j=float(sums["energy_j"].max()),
+            estimated_j=float(sums["estimated_j"].mean()),
             device_s=_mean(sums["device_s"]),
             duration_s=float(sums["duration_s"].mean()),
             steps=_whole_number(_mean(sums["steps"])),
@@ -223,44 +237,80 @@ def _lost(statements: Sequence[Statement]) -> Iterable[Lost]:
                     seed=statement.seed,
                     phase=entry.phase,
                     seen_j=entry.energy_j,
+                    device_s=entry.device_s,
                     rest_max_j=rest_max_j,
                 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Finished:
+    """What can be compared: the seeds and scenarios for which every strategy has delivered a network."""
+
+    seeds: frozenset[int]
+    scenarios: tuple[str, ...]
+    unfinished: tuple[str, ...]
+
+
+def _finished(statements: Sequence[Statement], found: Sequence[Delivery]) -> _Finished:
+    own = {(one.strategy, one.seed) for one in statements if one.role != Role.SHARED}
+    delivered = {pair: {item.scenario for item in found if (item.strategy, item.seed) == pair} for pair in own}
+    by_strategy = {
+        strategy: {seed for name, seed in own if name == strategy and delivered[name, seed]} for strategy, _ in own
+    }
+    without = sorted(strategy for strategy, seeds in by_strategy.items() if not seeds)
+    if without or not own:
+        raise LedgerError(
+            f"{', '.join(without) or 'no strategy'} has not delivered a network for any scenario yet",
+            cure="run the study first, with carbon-nas compare; an own loop says it with Recorder.result()",
+        )
+    seeds = frozenset[int].intersection(*(frozenset(each) for each in by_strategy.values()))
+    compared = [scenarios for (_, seed), scenarios in delivered.items() if seed in seeds]
+    common = set[str].intersection(*compared) if compared else set()
+    if not common:
+        raise LedgerError("the strategies have no finished scenario in common", cure="run the study to its end")
+    everything = set[str].union(*delivered.values())
+    order = dict.fromkeys(item.scenario for item in found if item.scenario in common)
+    unfinished = [
+        f"{name}, seed {seed}" for name, seed in sorted(own) if seed not in seeds or delivered[name, seed] != everything
+    ]
+    return _Finished(seeds=seeds, scenarios=tuple(order), unfinished=tuple(unfinished))
+
+
 def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> Comparison:
-    """Compare the strategies of a study.
+    """Compare the strategies of a study, on the seeds and scenarios that all of them have finished.
 
     Args:
         statements: of all its runs, those of shared work included; all at one site.
-        deliveries: what the strategies found, for every scenario and seed.
+        deliveries: what the strategies found; a scenario without a delivery is not finished.
 
     Raises:
         LedgerError: if there is nothing finished to compare.
         UnknownQuantity: if the energy of a phase is not known.
     """
-    if not any(statement.role != Role.SHARED and statement.entries for statement in statements):
-        raise LedgerError("no strategy has finished a phase yet", cure="run the study first: carbon-nas compare")
+    done = _finished(statements, deliveries)
     frame = _charged(_frame(statements))
+    per_scenario = frame["scope"] == Scope.PER_SCENARIO
+    frame = frame[frame["seed"].isin(done.seeds) & (~per_scenario | frame["scenario"].isin(done.scenarios))]
     _complete(frame)
     phases = tuple(_phases(frame))
     curves = tuple(_curve(str(name), rows) for name, rows in frame.groupby("strategy", sort=False))
-    unfinished = [curve.strategy for curve in curves if not all(seed.per_scenario_j for seed in curve.seeds)]
-    if unfinished:
-        raise LedgerError(
-            f"{', '.join(unfinished)} has not finished a scenario yet", cure="run the study to its end first"
-        )
     # The order of the reader: whoever pays most once comes first.
     curves = tuple(sorted(curves, key=lambda curve: -curve.once_j))
     strategies = tuple(_whole(curve, phases) for curve in curves)
     order = [curve.strategy for curve in curves]
+    kept = [item for item in deliveries if item.seed in done.seeds and item.scenario in done.scenarios]
+    spent_j = sum(phase.energy_j for phase in phases)
     return Comparison(
         site=statements[0].site,
         strategies=strategies,
         phases=tuple(sorted(phases, key=lambda phase: order.index(phase.strategy))),
         curves=curves,
         break_evens=tuple(break_even(one, other) for one, other in combinations(curves, 2)),
-        deliveries=tuple(deliveries),
-        gaps=tuple(accuracy_gap(deliveries, one, other) for one, other in combinations(order, 2)),
+        deliveries=tuple(kept),
+        gaps=tuple(accuracy_gap(kept, one, other) for one, other in combinations(order, 2)),
         lost=tuple(_lost(statements)),
+        scenarios=done.scenarios,
+        unfinished=done.unfinished,
+        estimated_share=sum(phase.estimated_j for phase in phases) / spent_j if spent_j else 0.0,
         tier=Tier.weakest({strategy.tier for strategy in strategies}) or Tier.MODELLED,
     )

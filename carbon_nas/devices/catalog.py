@@ -128,7 +128,7 @@ class HostDevice:
     def time(
         self, subjects: Sequence[Subject], *, passes: int, rng: random.Random, anchor_ms: float | None = None
     ) -> Timing:
-        """Time every subject; the modules are copied to the CPU and put into evaluation first."""
+        """Time every subject. Their modules are moved to the CPU, channels-last and into evaluation, in place."""
         calls = {subject.key: self._prepare(subject) for subject in subjects}
         macs_of = {subject.key: subject.macs * self.target.batch_size for subject in subjects}
         repeats, macs = {}, 0

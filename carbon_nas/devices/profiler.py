@@ -83,7 +83,9 @@ def profile(device: Device, space: SearchSpace, num_classes: int, plan: ProfileP
     ]
     wanted = plan.fit_networks + plan.check_networks
     nets: dict[str, Architecture] = {}
-    while len(nets) < wanted:
+    for _ in range(100 * wanted):  # A tiny space may not hold as many different ones.
+        if len(nets) == wanted:
+            break
         arch = space.sample(rng)
         nets[f"network-{arch.key}"] = arch
     subjects += [network_subject(space, arch, num_classes) for arch in nets.values()]

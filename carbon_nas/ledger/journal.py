@@ -6,10 +6,10 @@ zeros. Only a last line without a newline is torn (the process died while writin
 opened for writing. A whole line that does not fit is damage, and is refused.
 """
 
-import contextlib
 import math
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from carbon_nas.errors import LedgerBusy, LedgerCorrupt, LedgerError, OutputErro
 from carbon_nas.files import lock, sha256, sync_folder
 from carbon_nas.ledger.records import Event, event_adapter, to_line
 
-__all__ = ["GENESIS", "Journal", "chain", "read_events"]
+__all__ = ["GENESIS", "Journal", "chain", "head_of", "read_events"]
 
 GENESIS = "0" * 64
 _MARK = b',"hash":"'
@@ -37,7 +37,8 @@ def _link(line: bytes, prev: str, where: str) -> str:
     body, tail = line[:-_TAIL], line[-_TAIL:]
     cure = "restore this file from a copy; nothing was changed"
     if not (tail.startswith(_MARK) and tail.endswith(b'"}')):
-        raise LedgerCorrupt("this line is damaged: it does not end in its hash", where=where, cure=cure)
+        turned = " (its line ending was changed to CRLF)" if line.endswith(b"\r") else ""
+        raise LedgerCorrupt(f"this line is damaged: it does not end in its hash{turned}", where=where, cure=cure)
     digest = tail[len(_MARK) : -2].decode(errors="replace")
     if sha256(body) != digest:
         raise LedgerCorrupt("this line is damaged: its hash does not fit its bytes", where=where, cure=cure)
@@ -81,8 +82,17 @@ def read_events(path: Path) -> Iterator[Event]:
         yield _parse(raw[:-1], where)
 
 
+def head_of(path: Path) -> str:
+    """Return the hash of a ledger's last whole line; check the chain with `read_events`."""
+    head = GENESIS
+    for _, raw in _lines(path):
+        if raw.endswith(b"\n"):
+            head = raw[-1 - 2 - 64 : -1 - 2].decode(errors="replace")
+    return head
+
+
 class Journal:
-    """A ledger that is being written. Made by `Journal.open`; safe to append to from several threads.
+    """A ledger that is being written. Safe to append to from several threads.
 
     Attributes:
         head: the hash of the last line.
@@ -97,11 +107,13 @@ class Journal:
         self.events: tuple[Event, ...] = ()
         self.bytes_cut = 0
         self._mutex, self._pid = threading.Lock(), os.getpid()
+        self._pending: tuple[int, int, str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise OutputError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
+        _JOURNALS.add(self)
         self.locked = lock(self._file)
         if self.locked is False:
             self._file.close()
@@ -140,6 +152,7 @@ class Journal:
 
         Raises:
             OutputError: if the disk refuses.
+            LedgerError: if the ledger is closed, or the event is no JSON.
             ValueError: if the event holds a NaN or an infinity.
         """
         if os.getpid() != self._pid:
@@ -147,34 +160,57 @@ class Journal:
         _refuse_nan(event)
         with self._mutex:
             if self._file.closed:
-                return
-            line, digest = chain(event, self.head)
+                raise LedgerError("this ledger is closed", where=str(self.path), cure="record inside the with block")
+            self._settle()
+            line, digest = self._line(event)
+            # Noted before it is written: if Ctrl-C or a full disk breaks in, the next call knows what to look for.
+            self._pending = (self._file.seek(0, os.SEEK_END), len(line), digest)
             try:
                 self._write(line)
+                self._settle()
                 if durable:
                     os.fsync(self._file.fileno())
             except OSError as error:
                 raise OutputError(f"cannot be written ({error.strerror or error})", where=str(self.path)) from error
-            self.head = digest
+
+    def _settle(self) -> None:
+        # A line counts if all of it is there. Half a line is taken back, so that nothing is ever chained to it.
+        if self._pending is not None:
+            start, length, digest = self._pending
+            if self._file.seek(0, os.SEEK_END) == start + length:
+                self.head = digest
+            else:
+                self._file.truncate(start)
+            self._pending = None
 
     def _write(self, line: bytes) -> None:
-        whole, left = self._file.seek(0, os.SEEK_END), line
+        left = line
+        while left:
+            left = left[self._file.write(left) :]
+
+    def _line(self, event: Event) -> tuple[bytes, str]:
         try:
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError:
-            # A full disk may have taken half a line; the next one must not be glued to it.
-            with contextlib.suppress(OSError):
-                self._file.truncate(whole)
-            raise
+            return chain(event, self.head)
+        except ValueError as error:
+            raise LedgerError(
+                f"this event holds something that is no JSON value ({error})",
+                where=str(self.path),
+                cure="hand over plain numbers, texts, lists and mappings",
+            ) from error
 
     def close(self) -> None:
         """Flush and let go. May be called twice."""
+        if os.getpid() != self._pid:
+            return  # A forked child may have inherited the mutex locked.
         with self._mutex:
             if not self._file.closed:
-                if os.getpid() == self._pid:
-                    os.fsync(self._file.fileno())
+                self._settle()
+                os.fsync(self._file.fileno())
                 self._file.close()
+
+    def let_go(self) -> None:
+        """In a forked child: close the copied handle, or a worker that outlives its parent would hold the lock."""
+        self._file.close()
 
 
 def _refuse_nan(value: object) -> None:
@@ -191,3 +227,16 @@ def _refuse_nan(value: object) -> None:
     elif hasattr(value, "__dataclass_fields__"):
         for name in value.__dataclass_fields__:
             _refuse_nan(getattr(value, name))
+
+
+_JOURNALS: "weakref.WeakSet[Journal]" = weakref.WeakSet()
+
+
+def _let_go_of_all() -> None:
+    for journal in list(_JOURNALS):
+        journal.let_go()
+
+
+# Forking exists on POSIX only.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_all)

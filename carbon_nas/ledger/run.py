@@ -1,11 +1,11 @@
 """The state of a run, folded from the events of its ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from carbon_nas.errors import LedgerCorrupt, LedgerError
-from carbon_nas.ledger.journal import read_events
+from carbon_nas.ledger.journal import head_of, read_events
 from carbon_nas.ledger.records import (
     SCHEMA,
     Event,
@@ -22,9 +22,9 @@ from carbon_nas.ledger.records import (
     TrainerLog,
     Waste,
 )
-from carbon_nas.meters.base import Component, Reading
+from carbon_nas.meters.base import Component, Reading, spent
 
-__all__ = ["Activity", "OpenPhase", "Run", "fold", "read", "read_run"]
+__all__ = ["Activity", "OpenPhase", "Run", "begun", "fold", "read", "read_run"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class OpenPhase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """Everything one ledger says, in the order in which it happened."""
+    """Everything one ledger says, in the order in which it happened. `head` is the hash of its last line."""
 
     path: Path
     header: Header
@@ -75,6 +75,7 @@ class Run:
     results: Mapping[str, Result]
     open_phase: OpenPhase | None
     longest_gap_s: float
+    head: str = ""
 
     @property
     def done(self) -> Mapping[str, Activity]:
@@ -143,8 +144,10 @@ class _Fold:
             case Session():
                 self.sessions.append(event)
             case PhaseBegin():
+                self._abandon()
                 self.open = OpenPhase(begin=event, last_readings=event.readings, last_time_s=event.time_s)
-            case Pulse() if self.open and self.open.begin.phase == event.phase:
+            # A heartbeat that an earlier attempt or phase sent late is not this one's.
+            case Pulse() if self.open and self._belongs(event, self.open):
                 self._beat(event.time_s)
                 self.open = OpenPhase(begin=self.open.begin, last_readings=event.readings, last_time_s=event.time_s)
             case PhaseEnd():
@@ -195,6 +198,30 @@ class _Fold:
             case _:
                 pass
 
+    @staticmethod
+    def _belongs(event: Pulse, running: OpenPhase) -> bool:
+        return running.begin.phase == event.phase and event.time_s >= running.last_time_s
+
+    def _abandon(self) -> None:
+        # A phase that was neither ended nor written off, because the writer failed: used energy must not vanish.
+        if self.open is not None:
+            begin, last = self.open.begin, self.open.last_readings
+            self.activities.append(
+                Activity(
+                    phase=begin.phase,
+                    name=begin.name,
+                    scope=begin.scope,
+                    scenario=begin.scenario,
+                    duration_s=self.open.last_time_s - begin.time_s,
+                    energy_j=spent(begin.readings, last, "energy_j"),
+                    device_s=spent(begin.readings, last, "device_s"),
+                    steps=None,
+                    macs=None,
+                    wasted=True,
+                    rest_max_j={reading.component: None for reading in last},
+                )
+            )
+
     def _beat(self, time_s: float) -> None:
         if self.open is not None:
             self.longest_gap_s = max(self.longest_gap_s, time_s - self.open.last_time_s)
@@ -207,16 +234,21 @@ class _Fold:
 
 def read_run(path: Path) -> Run:
     """Read one ledger file, with its chain checked."""
-    return fold(read_events(path), path)
+    return replace(fold(read_events(path), path), head=head_of(path))
+
+
+def begun(path: Path) -> bool:
+    """Tell whether a ledger has a whole line: a process that is killed at once leaves an empty file, or half a line."""
+    return path.is_file() and next(read_events(path), None) is not None
 
 
 def read(folder: Path) -> list[Run]:
-    """Read every ledger of a folder, in the order of their names.
+    """Read every ledger of a folder, in the order of their names, but for those that were killed before their header.
 
     Raises:
         LedgerError: if there is none.
     """
-    paths = sorted(folder.glob("*.jsonl"))
+    paths = [path for path in sorted(folder.glob("*.jsonl")) if begun(path)]
     if not paths:
         raise LedgerError("there is no ledger here", where=str(folder), cure="record one with: carbon-nas compare")
     return [read_run(path) for path in paths]

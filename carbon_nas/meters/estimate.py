@@ -6,8 +6,10 @@ power supply losses and other processes are outside.
 
 import csv
 import importlib.util
+import math
 import os
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -51,8 +53,12 @@ def cpu_model() -> str:
 def _plain(name: str) -> str:
     # "Intel(R) Core(TM) i7-1185G7 CPU @ 3.00GHz" and "Intel Core i7-1185G7" are one processor.
     name = name.replace("(R)", " ").replace("(TM)", " ").split("@")[0].split(" with ")[0]
-    words = [word for word in name.split() if word.lower() not in {"cpu", "processor"} and not word.endswith("-Core")]
-    return " ".join(words).lower()
+    words = [
+        word
+        for word in name.lower().split()
+        if word not in {"cpu", "processor", "gen"} and not re.fullmatch(r"\d+-cores?|\d+(st|nd|rd|th)", word)
+    ]
+    return " ".join(words)
 
 
 def tdp_w(model: str, table: Path | None = None) -> float | None:
@@ -101,8 +107,8 @@ class CpuEstimateMeter:
         socket_tdp_w = tdp_w(model)
         note = ""
         if watts_per_core is not None:
-            if not watts_per_core > 0:
-                raise MeterError("the power of a core must be above 0 W", where="--cpu-watts-per-core")
+            if not 0 < watts_per_core < math.inf:
+                raise MeterError("the power of a core must be above 0 W, and finite", where="--cpu-watts-per-core")
             origin = "given by the user"
         elif socket_tdp_w is not None and not virtual:
             watts_per_core, origin = socket_tdp_w * sockets / cores, "TDP / logical cores, codecarbon's table"
@@ -112,6 +118,8 @@ class CpuEstimateMeter:
                 "a virtual machine does not show how many cores share the processor's TDP"
                 if virtual
                 else "the processor is not in codecarbon's table"
+                if model
+                else "this system does not tell the processor's name"
             )
             note = f"power per core not known ({why}): {FALLBACK_W_PER_CORE:g} W per thread assumed"
         self._watts_per_core = watts_per_core
@@ -120,7 +128,7 @@ class CpuEstimateMeter:
             Component(
                 name="cpu:process",
                 tier=Tier.ESTIMATED,
-                method="cpu_s x watts_per_core (CPU time of this process times a constant power)",
+                method="cpu_s x watts_per_core (CPU time of this process and of children it has waited for)",
                 power_max_w=watts_per_core * cores,
                 inputs={
                     "cpu_model": model or None,

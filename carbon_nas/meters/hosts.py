@@ -7,11 +7,11 @@ import platform
 
 import psutil
 
-from carbon_nas.errors import MeterError
+from carbon_nas.errors import MeterError, NoDevice
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.estimate import CpuEstimateMeter, cpu_model
-from carbon_nas.meters.nvml import NvmlMeter
+from carbon_nas.meters.nvml import LEAVE_OUT, NvmlMeter
 
 __all__ = ["host_facts", "open_meters", "package_versions"]
 
@@ -24,14 +24,24 @@ def open_meters(*, clock: Clock | None = None, cpu_watts_per_core: float | None 
         cpu_watts_per_core: overrides the power per core of the CPU estimate.
 
     Raises:
-        MeterError: if `cpu_watts_per_core` is not positive.
+        MeterError: if `cpu_watts_per_core` is not positive, or an NVIDIA GPU is visible whose energy cannot be read:
+            a run on it would look cheaper than it is.
     """
     clock = clock or SystemClock()
     meters: list[Meter] = [CpuEstimateMeter(cpu_watts_per_core)]
     # No NVIDIA driver is the normal case on a laptop, not an error.
-    with contextlib.suppress(MeterError):
-        meters.append(NvmlMeter(clock, importlib.import_module("pynvml")))
+    with contextlib.suppress(NoDevice):
+        meters.append(_gpus(clock))
     return tuple(meters)
+
+
+def _gpus(clock: Clock) -> Meter:
+    meter = NvmlMeter(clock, importlib.import_module("pynvml"))
+    blind = [reading.component for reading in meter.read() if reading.energy_j is None]
+    if blind:
+        meter.close()
+        raise MeterError("this GPU has no energy counter that answers", where=", ".join(blind), cure=LEAVE_OUT)
+    return meter
 
 
 def host_facts() -> dict[str, str | int | None]:
@@ -39,7 +49,6 @@ def host_facts() -> dict[str, str | int | None]:
     return {
         "cpu_model": cpu_model() or None,
         "logical_cores": psutil.cpu_count(logical=True),
-        "memory_bytes": psutil.virtual_memory().total,
         "system": platform.system(),
         "machine": platform.machine(),
     }

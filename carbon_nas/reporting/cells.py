@@ -1,7 +1,5 @@
 """Cells: a number, its unit, how it is shown, and how sure it is."""
 
-from carbon_nas.accounting.grid import Grid
-from carbon_nas.accounting.methods import metered_kg
 from carbon_nas.accounting.site import Site
 from carbon_nas.reporting.document import Cell, Column
 from carbon_nas.reporting.numbers import count, energy, mass, significant
@@ -17,7 +15,7 @@ def word(text: str) -> Cell:
 
 def counted(value: float | None, unit: str, tier: Tier = Tier.MEASURED) -> Cell:
     """Return a cell of a count; None is shown as not known."""
-    return Cell(text=count(value), tier=tier, value=value, unit=unit)
+    return Cell(text=count(value), tier=None if value is None else tier, value=value, unit=unit)
 
 
 def joules(energy_j: float, tier: Tier) -> Cell:
@@ -28,7 +26,7 @@ def joules(energy_j: float, tier: Tier) -> Cell:
 def seconds(value: float | None) -> Cell:
     """Return a cell of device time; None is shown as not known."""
     text = "not known" if value is None else f"{significant(value)} s"
-    return Cell(text=text, tier=Tier.MEASURED, value=value, unit="s")
+    return Cell(text=text, tier=None if value is None else Tier.MEASURED, value=value, unit="s")
 
 
 class Carbon:
@@ -37,23 +35,29 @@ class Carbon:
     def __init__(self, site: Site) -> None:
         self.site = site
 
-    def kg(self, energy_j: float, grid: Grid) -> float:
-        """Return the CO2e of an amount of IT energy."""
-        return metered_kg(energy_j, factor_ratio=self.site.factor_ratio, intensity_g_per_kwh=grid.intensity_g_per_kwh)
-
     def columns(self) -> tuple[Column, ...]:
         """Return one column per grid."""
         return tuple(
-            Column(key=f"co2e_{grid.zone.lower().replace('/', '_').replace(' ', '_')}_kg", title=f"CO2e, {grid.name}")
-            for grid in self.site.grids
+            Column(
+                key=f"co2e_{grid.zone.lower().replace('/', '_').replace(' ', '_')}_kg", title=f"CO2e, {grid.name}{rank}"
+            )
+            for grid, rank in zip(self.site.grids, self._ranks(), strict=True)
         )
+
+    def _ranks(self) -> tuple[str, ...]:
+        return ("",) if self.site.named else (" (low)", " (mean)", " (high)")
 
     def cells(self, energy_j: float, tier: Tier) -> tuple[Cell, ...]:
         """Return one cell per grid."""
         # A product with a factor is a model, however well its energy was measured.
         sure = Tier.weakest({tier, Tier.MODELLED}) or Tier.MODELLED
         return tuple(
-            Cell(text=mass(self.kg(energy_j, grid)), tier=sure, value=self.kg(energy_j, grid), unit="kg")
+            Cell(
+                text=mass(self.site.mass_kg(energy_j, grid)),
+                tier=sure,
+                value=self.site.mass_kg(energy_j, grid),
+                unit="kg",
+            )
             for grid in self.site.grids
         )
 

@@ -7,10 +7,10 @@ from carbon_nas.ledger.run import Run
 from carbon_nas.references.register import Reference
 from carbon_nas.reporting.cells import Carbon
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
-from carbon_nas.reporting.document import Card, Document, FigureBlock, Section, Text
+from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
 from carbon_nas.reporting.networks import delivery_table
-from carbon_nas.reporting.numbers import energy, kwh, points, significant
-from carbon_nas.reporting.provenance import latency_table, meter_table, recording
+from carbon_nas.reporting.numbers import energy, kwh, mass, points, significant
+from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
 from carbon_nas.reporting.scale import scale_table
 from carbon_nas.reporting.verdict import caveats, verdict
 from carbon_nas.sources import Source, Tier
@@ -20,20 +20,24 @@ __all__ = ["compose"]
 
 
 def _cards(comparison: Comparison) -> Iterator[Card]:
+    site = comparison.site
     for cost in comparison.strategies:
-        facility = in_kwh(cost.energy_j) * comparison.site.factor_ratio
-        spread = f"{energy(cost.low_j)} to {energy(cost.high_j)} over {cost.seeds} seeds"
+        details = [site.boundary, energy(cost.energy_j)]
+        if cost.seeds > 1:
+            details[1] = f"{energy(cost.low_j)} to {energy(cost.high_j)} over {cost.seeds} seeds"
+        if site.named:
+            details.append(f"{mass(site.mass_kg(cost.energy_j, site.grids[0]))} CO2e in {site.grids[0].name}")
         yield Card(
-            label=f"{cost.strategy}, {cost.scenarios} scenarios",
-            value=kwh(facility),
-            detail=f"{comparison.site.boundary}; {spread if cost.seeds > 1 else energy(cost.energy_j)}",
+            label=f"{cost.strategy}, {len(comparison.scenarios)} scenarios",
+            value=kwh(in_kwh(cost.energy_j) * site.factor_ratio),
+            detail="; ".join(details),
             tier=cost.tier,
         )
     for found in comparison.break_evens:
         yield Card(
             label=f"break-even, {found.upfront} against {found.rival}",
             value="never" if found.n_ratio is None else f"N* = {significant(found.n_ratio, 2)}",
-            detail="extrapolated" if found.extrapolated else f"within the {found.measured_n} scenarios that were run",
+            detail=f"{'extrapolated from' if found.extrapolated else 'within'} the {found.measured_n} that were run",
             tier=Tier.MODELLED,
         )
     for gap in comparison.gaps:
@@ -46,6 +50,30 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
             )
 
 
+_STRATEGY_SOURCES = {
+    "once_for_all": (Source(key="cai2020", where="the strategy once_for_all"),),
+    "evolution": (
+        Source(key="real2019", where="the strategy evolution: aging evolution, algorithm 1"),
+        Source(key="tan2019", where="the strategy evolution: reward (equation 2) and proxy epochs"),
+    ),
+}
+_WORKLOAD_SOURCES = {
+    "digits": Source(key="alpaydin1998", where="the workload digits, in the copy that scikit-learn bundles")
+}
+
+
+def _sources(comparison: Comparison, runs: Sequence[Run], references: Mapping[str, Reference]) -> tuple[Source, ...]:
+    found = [reference.printed.source for reference in references["strubell2019-nas"].chain]
+    found.append(Source(key="ghg2015", where="location-based method: energy x intensity"))
+    found += [grid.source for grid in comparison.site.grids]
+    if any(component.name == "cpu:process" for run in runs for component in run.components.values()):
+        found.append(Source(key="codecarbon", where="power per core: cpu_power.csv, and 4 W per thread (core/cpu.py)"))
+    for cost in comparison.strategies:
+        found += _STRATEGY_SOURCES.get(cost.strategy, ())
+    found += [_WORKLOAD_SOURCES[run.header.workload] for run in runs if run.header.workload in _WORKLOAD_SOURCES]
+    return tuple(dict.fromkeys(found))
+
+
 def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str, Reference]) -> Document:
     """Write the report of a comparison as a document.
 
@@ -54,27 +82,16 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
         runs: the ledgers behind them, for how they were recorded.
         references: the register of published numbers.
     """
-    study, carbon = runs[0].header.study, Carbon(comparison.site)
-    name, quick = str(study.get("name", "study")), str(study.get("name", "")).endswith("-quick")
-    shown = [reference.printed.source for reference in references["strubell2019-nas"].chain]
-    grids = [grid.source for grid in comparison.site.grids]
-    methods = [Source(key="cai2020", where="the strategy once_for_all")] * (
-        "once_for_all" in {cost.strategy for cost in comparison.strategies}
-    ) + [
-        Source(key="real2019", where="the strategy evolution: aging evolution"),
-        Source(key="tan2019", where="the strategy evolution: reward and proxy epochs"),
-    ] * ("evolution" in {cost.strategy for cost in comparison.strategies})
-    lost = (lost_table(comparison),) if comparison.lost else ()
+    carbon = Carbon(comparison.site)
+    name = str(runs[0].header.study.get("name", "own runs"))
+    optional: list[Block | None] = [plan_table(runs), latency_table(runs)]
     return Document(
         title=f"What neural architecture search costs: {name}",
-        subtitle=f"Workload {runs[0].header.workload}; {comparison.site.label}",
+        subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.site.label}",
         verdict=verdict(comparison),
+        caveats=caveats(comparison, quick=name.endswith("-quick")),
         cards=tuple(_cards(comparison)),
         sections=(
-            Section(
-                title="Before you quote this",
-                blocks=tuple(Text(text=text, warning=True) for text in caveats(comparison, quick=quick)),
-            ),
             Section(
                 title="Cost",
                 blocks=(
@@ -83,7 +100,7 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
                         key="cost_curve",
                         title="Energy over the number of deployment scenarios",
                         caption="Points were run, in this order of scenarios; lines are E(N) = once + N x per "
-                        "scenario, dashed where nothing was run.",
+                        "scenario, dashed where nothing was run. Grey: the range of crossings by scenario and seed.",
                     ),
                     break_even_table(comparison),
                     curve_table(comparison),
@@ -99,15 +116,20 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
                         "shared work, charged in full to each.",
                     ),
                     phase_table(comparison, carbon),
-                    *lost,
+                    *((lost_table(comparison),) if comparison.lost else ()),
                 ),
             ),
             Section(title="Networks", blocks=(delivery_table(comparison),)),
             Section(title="Scale", blocks=(scale_table(comparison, carbon, references),)),
             Section(
                 title="Method",
-                blocks=(meter_table(runs), latency_table(runs), Text(text=recording(runs))),
+                blocks=(
+                    meter_table(runs),
+                    *(block for block in optional if block is not None),
+                    ledger_table(runs),
+                    Text(text=recording(runs)),
+                ),
             ),
         ),
-        sources=tuple(dict.fromkeys([*shown, *grids, *methods])),
+        sources=_sources(comparison, runs, references),
     )

@@ -25,15 +25,22 @@ def work(cost: PhaseCost | StrategyCost) -> tuple[Cell, ...]:
     )
 
 
+_SHARED = "Profiling the devices is shared work, done once and charged in full to each strategy. "
+
+
 def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
     """Return what each strategy cost altogether."""
+    site = comparison.site
+    shared = _SHARED if any(phase.shared for phase in comparison.phases) else ""
     rows = []
     for cost in comparison.strategies:
-        facility = in_kwh(cost.energy_j) * comparison.site.factor_ratio
+        facility = in_kwh(cost.energy_j) * site.factor_ratio
+        # Energy times a PUE is a model, as any product with a factor is.
+        sure = cost.tier if site.pue is None else Tier.weakest({cost.tier, Tier.MODELLED}) or Tier.MODELLED
         rows.append(
             (
                 word(cost.strategy),
-                Cell(text=kwh(facility), tier=cost.tier, value=facility, unit="kWh"),
+                Cell(text=kwh(facility), tier=sure, value=facility, unit="kWh"),
                 joules(cost.energy_j, cost.tier),
                 *work(cost),
                 *carbon.cells(cost.energy_j, cost.tier),
@@ -41,17 +48,19 @@ def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
         )
     return Table(
         key="strategies",
-        title=f"What it cost, for {comparison.strategies[0].scenarios} scenarios",
+        title=f"What it cost, for {len(comparison.scenarios)} scenarios",
         columns=(
             Column(key="strategy", title="strategy", numeric=False),
-            Column(key="energy_kwh", title="energy"),
+            Column(key="it_energy_kwh", title="energy")
+            if site.pue is None
+            else Column(key="facility_energy_kwh", title=f"energy with PUE {site.pue:g}"),
             Column(key="it_energy_j", title="IT energy"),
             *WORK,
             *carbon.columns(),
         ),
         rows=tuple(rows),
-        note=f"{carbon.note()} {_seeds(comparison)} Profiling the devices is shared work, done once and charged "
-        "in full to each strategy.",
+        note=f"{carbon.note()} {_seeds(comparison)} {shared}"
+        "Device time is CPU seconds, plus the seconds that GPUs were held.",
     )
 
 
@@ -66,7 +75,7 @@ def phase_table(comparison: Comparison, carbon: Carbon) -> Table:
         (
             word(phase.strategy),
             word(f"{phase.name} (shared)" if phase.shared else phase.name),
-            word("once" if phase.scope == Scope.ONCE else f"{phase.times} scenarios"),
+            word("once" if phase.scope == Scope.ONCE else f"{phase.scenarios} scenarios"),
             joules(phase.energy_j, phase.tier),
             *work(phase),
             *carbon.cells(phase.energy_j, phase.tier),
@@ -121,9 +130,9 @@ def break_even_table(comparison: Comparison) -> Table:
     """Return where the strategies cost the same."""
 
     def n(value: float | None) -> Cell:
-        return Cell(
-            text="none" if value is None else significant(value), tier=Tier.MODELLED, value=value, unit="scenarios"
-        )
+        if value is None:
+            return word("never")
+        return Cell(text=significant(value), tier=Tier.MODELLED, value=value, unit="scenarios")
 
     rows = [
         (
@@ -132,6 +141,7 @@ def break_even_table(comparison: Comparison) -> Table:
             n(found.n_ratio),
             n(found.low_ratio),
             n(found.high_ratio),
+            word(f"{found.crossing_pairs} of {found.pairs}"),
             word("extrapolated" if found.extrapolated else "within what was run"),
         )
         for found in comparison.break_evens
@@ -145,6 +155,7 @@ def break_even_table(comparison: Comparison) -> Table:
             Column(key="break_even_n", title="N*"),
             Column(key="lowest_n", title="lowest"),
             Column(key="highest_n", title="highest"),
+            Column(key="crossing_pairs", title="pairs that cross", numeric=False),
             Column(key="basis", title="basis", numeric=False),
         ),
         rows=tuple(rows),
@@ -156,24 +167,20 @@ def lost_table(comparison: Comparison) -> Table:
     """Return the attempts that were interrupted or killed."""
     rows = []
     for lost in comparison.lost:
-        rest = "not bounded" if lost.rest_max_j is None else f"up to {energy(lost.rest_max_j)} more"
+        if lost.rest_max_j is None:
+            rest = "not bounded"
+        else:
+            rest = f"up to {energy(lost.rest_max_j)} more" if lost.rest_max_j else "nothing missing"
         rows.append(
             (
                 word(lost.strategy),
                 word(str(lost.seed)),
                 word(lost.phase),
-                Cell(
-                    text="not known" if lost.seen_j is None else energy(lost.seen_j),
-                    tier=comparison.tier,
-                    value=lost.seen_j,
-                    unit="J",
-                ),
-                Cell(
-                    text="nothing missing" if lost.rest_max_j == 0 else rest,
-                    tier=Tier.MODELLED,
-                    value=lost.rest_max_j,
-                    unit="J",
-                ),
+                word("not known") if lost.seen_j is None else joules(lost.seen_j, comparison.tier),
+                seconds(lost.device_s),
+                word(rest)
+                if lost.rest_max_j is None
+                else Cell(text=rest, tier=Tier.MODELLED, value=lost.rest_max_j, unit="J"),
             )
         )
     return Table(
@@ -184,8 +191,10 @@ def lost_table(comparison: Comparison) -> Table:
             Column(key="seed", title="seed", numeric=False),
             Column(key="phase", title="phase", numeric=False),
             Column(key="seen_j", title="seen"),
+            Column(key="device_s", title="device time"),
             Column(key="rest_max_j", title="after the last heartbeat"),
         ),
         rows=tuple(rows),
-        note="Phases that were interrupted or killed and done again. This energy was used and is in no other table.",
+        note="Phases that were interrupted or killed and done again. This energy was used and is in no other "
+        "table. What may be missing is bounded by full power for the longest time between two heartbeats.",
     )

@@ -54,10 +54,9 @@ class FigureBlock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Text:
-    """A paragraph; `warning` for what a reader must not miss."""
+    """A paragraph."""
 
     text: str
-    warning: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,12 +85,15 @@ class Document:
     """A report.
 
     Attributes:
+        verdict: what was found, in sentences.
+        caveats: what must be known before it is quoted; never shown apart from the verdict.
         sources: everything that a number in it was taken from.
     """
 
     title: str
     subtitle: str
     verdict: tuple[str, ...]
+    caveats: tuple[str, ...]
     cards: tuple[Card, ...]
     sections: tuple[Section, ...]
     sources: tuple[Source, ...]

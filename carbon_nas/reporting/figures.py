@@ -18,8 +18,19 @@ __all__ = ["FORMATS", "draw"]
 
 FORMATS = ("pdf", "svg", "png")
 
-# Okabe and Ito (2008): eight colours that people with colour-vision deficiencies tell apart; black is kept for text.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+# Okabe and Ito (2008), colours that people with colour-vision deficiencies tell apart, and three greys between them.
+_COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#404040",
+    "#8C8C8C",
+    "#CFCFCF",
+)
 _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -43,7 +54,6 @@ def _joule_scale(largest_j: float) -> tuple[float, str]:
 def _phase_energy(comparison: Comparison, axes: "Axes") -> None:
     size, unit = _joule_scale(max(cost.energy_j for cost in comparison.strategies))
     names = list(dict.fromkeys(phase.name for phase in comparison.phases))
-    # Lightness walks with the order of the phases, so that neighbours differ in print as well.
     colour = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
     for row, cost in enumerate(comparison.strategies):
         left = 0.0
@@ -68,7 +78,7 @@ def _phase_energy(comparison: Comparison, axes: "Axes") -> None:
     axes.set_yticks(range(len(comparison.strategies)), [cost.strategy for cost in comparison.strategies])
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel(f"IT energy in {unit} ({comparison.tier}), {comparison.strategies[0].scenarios} scenarios")
+    axes.set_xlabel(f"IT energy in {unit} ({comparison.tier}), {len(comparison.scenarios)} scenarios")
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axes.legend(
@@ -125,7 +135,7 @@ def _cost_curve(comparison: Comparison, axes: "Axes") -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("number of deployment scenarios N")
     axes.set_ylabel(f"IT energy in {unit} ({comparison.tier})")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(comparison.curves))
 
 
 _FIGURES: Mapping[str, tuple[Callable[[Comparison, "Axes"], None], tuple[float, float]]] = {

@@ -1,6 +1,7 @@
 """Where the numbers come from: meters, latency tables, the recording itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from carbon_nas.ledger.run import Run
 from carbon_nas.reporting.cells import word
@@ -8,7 +9,7 @@ from carbon_nas.reporting.document import Cell, Column, Table
 from carbon_nas.reporting.numbers import latency, percent
 from carbon_nas.sources import Tier
 
-__all__ = ["latency_table", "meter_table", "recording"]
+__all__ = ["latency_table", "ledger_table", "meter_table", "plan_table", "recording"]
 
 
 def meter_table(runs: Sequence[Run]) -> Table:
@@ -34,32 +35,35 @@ def meter_table(runs: Sequence[Run]) -> Table:
     )
 
 
-def latency_table(runs: Sequence[Run]) -> Table:
-    """Return how good the latency tables are."""
+def latency_table(runs: Sequence[Run]) -> Table | None:
+    """Return how good the latency tables are; None if nobody made any."""
+
+    def checked(value: float | None, text: str) -> Cell:
+        return word("not checked") if value is None else Cell(text=text, tier=Tier.MODELLED, value=value)
+
     rows = []
     for run in runs:
         for scenario, record in run.tables.items():
             limit, table = run.limits.get(scenario), record.table
-            wrong, rank = table["error_fraction"], table["rank_correlation_ratio"]
+            wrong, rank, spread = (
+                table["error_fraction"],
+                table["rank_correlation_ratio"],
+                table["anchor_spread_ratio"],
+            )
             rows.append(
                 (
                     word(scenario),
-                    Cell(
-                        text=latency(limit.limit_ms) if limit else "none",
-                        tier=Tier.MEASURED,
-                        value=limit.limit_ms if limit else None,
-                        unit="ms",
-                    ),
-                    Cell(text="not checked" if wrong is None else percent(wrong), tier=Tier.MEASURED, value=wrong),
-                    Cell(text="not checked" if rank is None else f"{rank:.2f}", tier=Tier.MEASURED, value=rank),
-                    Cell(
-                        text=f"x {table['anchor_spread_ratio']:.2f}",
-                        tier=Tier.MEASURED,
-                        value=table["anchor_spread_ratio"],
-                    ),
+                    Cell(text=latency(limit.limit_ms), tier=Tier.MEASURED, value=limit.limit_ms, unit="ms")
+                    if limit
+                    else word("none"),
+                    checked(wrong, percent(wrong or 0.0)),
+                    checked(rank, f"{rank or 0.0:.2f}"),
+                    Cell(text=f"x {spread:.2f}", tier=Tier.MEASURED, value=spread),
                     word(limit.rule if limit else ""),
                 )
             )
+    if not rows:
+        return None
     return Table(
         key="latency_tables",
         title="Latency tables",
@@ -72,21 +76,75 @@ def latency_table(runs: Sequence[Run]) -> Table:
             Column(key="rule", title="rule", numeric=False),
         ),
         rows=tuple(rows),
-        note="Both strategies search with these tables. The anchor spread is how much the machine's own speed moved "
+        note="All strategies search with these tables. The anchor spread is how much the machine's own speed moved "
         "while they were made (90th over 10th percentile of a fixed kernel).",
     )
 
 
-def recording(runs: Sequence[Run]) -> str:
-    """Say when, on what and with which code the ledgers were recorded."""
-    first = runs[0]
-    sessions = [session for run in runs for session in run.sessions]
-    host, versions = sessions[0].host, sessions[0].versions
-    began = min(session.utc for session in sessions)
-    return (
-        f"Recorded from {began} on {host.get('cpu_model') or 'an unnamed CPU'} "
-        f"({host.get('logical_cores')} logical cores, {host.get('system')}), Python {versions.get('python')}, "
-        f"torch {versions.get('torch', 'not installed')}, "
-        f"carbon_nas {first.header.code_version} with sources {first.header.code_hash[:12]}, "
-        f"study hash {first.header.study_hash[:12]}, {len(sessions)} sessions in {len(runs)} ledgers."
+def plan_table(runs: Sequence[Run]) -> Table | None:
+    """Return everything the study file set, defaults included; None for ledgers that no study file stands behind."""
+    rows = [(word(key), word(str(value))) for key, value in _flat(runs[0].header.study)]
+    if len(rows) < 2:
+        return None
+    return Table(
+        key="plan",
+        title="The plan",
+        columns=(
+            Column(key="setting", title="setting", numeric=False),
+            Column(key="value", title="value", numeric=False),
+        ),
+        rows=tuple(rows),
+        note="Every trained network is validated after each epoch, and that is charged like everything else. Only "
+        "once_for_all is taught by a teacher, whose training it pays for. evolution shares nothing between scenarios, "
+        "as in the papers it stands for; sharing accuracies between devices would make it cheaper.",
     )
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def ledger_table(runs: Sequence[Run]) -> Table:
+    """Return the ledgers with the hashes of their last lines: what a copy can be checked against."""
+    rows = [
+        (
+            word(run.path.name),
+            word(f"{run.header.strategy}, seed {run.header.seed}"),
+            word(str(len(run.sessions))),
+            word(run.sessions[0].utc if run.sessions else ""),
+            word(run.head),
+        )
+        for run in runs
+    ]
+    titles = {"ledger": "ledger", "run": "run", "sessions": "sessions", "begun_utc": "begun", "head": "head hash"}
+    return Table(
+        key="ledgers",
+        title="Ledgers",
+        columns=tuple(Column(key=key, title=title, numeric=False) for key, title in titles.items()),
+        rows=tuple(rows),
+        note="A head hash that was noted down elsewhere shows later edits. It does not show who wrote the file.",
+    )
+
+
+def recording(runs: Sequence[Run]) -> str:
+    """Say on what and with which code the ledgers were recorded."""
+    first = runs[0]
+    session = next((session for run in runs for session in run.sessions), None)
+    if session is None:
+        return "Recorded by a process that said nothing about itself."
+    host, versions = session.host, session.versions
+    machine = f"{host.get('logical_cores')} logical cores, {host.get('system')}"
+    parts = [
+        f"Recorded on {host.get('cpu_model') or 'an unnamed CPU'} ({machine})",
+        f"Python {versions.get('python')}",
+        *(f"{name} {versions[name]}" for name in ("torch", "numpy", "scikit-learn") if name in versions),
+    ]
+    if first.header.code_version:
+        parts.append(f"carbon_nas {first.header.code_version} with sources {first.header.code_hash[:12]}")
+    if first.header.study_hash:
+        parts.append(f"study {first.header.study_hash[:12]}")
+    return ", ".join(parts) + "."

@@ -66,18 +66,19 @@ def render_markdown(document: Document) -> str:
     legend = "; ".join(f"{_MARKS[tier]} {words}" for tier, words in TIER_WORDS.items())
     lines = [f"# {document.title}", "", document.subtitle, ""]
     lines += [f"- {sentence}" for sentence in document.verdict]
+    lines += ["", "Before you quote this:", "", *(f"- {sentence}" for sentence in document.caveats)]
     lines += ["", f"Small letters say how sure a number is: {legend}.", ""]
     for section in document.sections:
         lines += [f"## {section.title}", ""]
         for block in section.blocks:
             match block:
                 case Text():
-                    lines += [f"> {block.text}" if block.warning else block.text, ""]
+                    lines += [block.text, ""]
                 case Table():
                     lines += _markdown_table(block)
                 case FigureBlock():
                     lines += [f"![{block.title}](figures/{block.key}.png)", "", f"*{block.title}.* {block.caption}", ""]
-    lines += ["## Sources", ""]
+    lines += ["## Sources", "", "The entries are in [references.bib](references.bib).", ""]
     lines += [f"- [{source.key}] {source.where}" for source in document.sources]
     return "\n".join(lines) + "\n"
 
@@ -119,6 +120,8 @@ def render_json(comparison: Comparison, document: Document) -> str:
     data = {
         "comparison": _plain(comparison),
         "verdict": list(document.verdict),
+        "caveats": list(document.caveats),
+        "ledgers": _plain(next(table.rows for table in document.tables if table.key == "ledgers")),
         "scale": _plain(next(table.rows for table in document.tables if table.key == "scale")),
         "sources": _plain(document.sources),
     }

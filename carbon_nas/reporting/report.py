@@ -7,32 +7,35 @@ from carbon_nas import ledger
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import account
 from carbon_nas.comparison.delivery import deliveries
-from carbon_nas.comparison.table import Comparison, compare
+from carbon_nas.comparison.table import compare
 from carbon_nas.files import output_folder, write_whole
 from carbon_nas.references.register import REFERENCES
 from carbon_nas.reporting.compose import compose
+from carbon_nas.reporting.document import Document
 from carbon_nas.reporting.figures import draw
 from carbon_nas.reporting.renderers import render_csv, render_html, render_json, render_markdown
+from carbon_nas.sources import bibtex
 
 __all__ = ["build", "write_report"]
 
 
-def build(runs: list[ledger.Run], site: Site) -> tuple[Comparison, Mapping[str, bytes]]:
-    """Return the comparison of some runs and every file of its report, by path within the folder."""
+def build(runs: list[ledger.Run], site: Site) -> tuple[Document, Mapping[str, bytes]]:
+    """Return the report of some runs as a document, and as files by their paths within the folder."""
     statements = [account(run, site) for run in runs]
     comparison = compare(statements, deliveries(runs))
     document, figures = compose(comparison, runs, REFERENCES), draw(comparison)
     texts = {
         "index.html": render_html(document, figures),
         "report.md": render_markdown(document),
+        "references.bib": bibtex({source.key for source in document.sources}),
         "data/comparison.json": render_json(comparison, document),
         **{f"data/{table.key}.csv": render_csv(table) for table in document.tables},
     }
     images = {f"figures/{key}.{suffix}": data for key, files in figures.items() for suffix, data in files.items()}
-    return comparison, {**{path: text.encode() for path, text in texts.items()}, **images}
+    return document, {**{path: text.encode() for path, text in texts.items()}, **images}
 
 
-def write_report(folder: Path, site: Site) -> Comparison:
+def write_report(folder: Path, site: Site) -> Document:
     """Draw the report of the ledgers in `folder/ledger` into the folder.
 
     Raises:
@@ -40,8 +43,8 @@ def write_report(folder: Path, site: Site) -> Comparison:
         LedgerCorrupt: if one is damaged.
         OutputError: if a file cannot be written.
     """
-    comparison, files = build(ledger.read(folder / "ledger"), site)
+    document, files = build(ledger.read(folder / "ledger"), site)
     output_folder(folder)
     for path, data in files.items():
         write_whole(folder / path, data)
-    return comparison
+    return document

@@ -1,80 +1,113 @@
 """The sentences at the top: what was found, and what must be known before it is quoted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from carbon_nas.comparison.break_even import BreakEven
-from carbon_nas.comparison.delivery import Gap
+from carbon_nas.comparison.delivery import Delivery, Gap
 from carbon_nas.comparison.table import Comparison
-from carbon_nas.reporting.numbers import energy, points, significant
+from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, significant
 from carbon_nas.sources import Tier
+from carbon_nas.units import in_kwh
 
 __all__ = ["MARGIN_FRACTION", "caveats", "verdict"]
 
 MARGIN_FRACTION = 0.01
-"""Networks within one percentage point of accuracy count as equally good."""
+"""A loss of accuracy beyond one percentage point is named, whatever the energy."""
+
+
+def verdict(comparison: Comparison) -> tuple[str, ...]:
+    """Say what was found, in sentences. They are not to be shown without `caveats`."""
+    return tuple(_sentences(comparison))
+
+
+def caveats(comparison: Comparison, *, quick: bool) -> tuple[str, ...]:
+    """Say what must be known before anything is quoted."""
+    return tuple(_warnings(comparison, quick=quick))
 
 
 def _scenarios(number: int) -> str:
     return "1 scenario" if number == 1 else f"{number} scenarios"
 
 
+def _sentences(comparison: Comparison) -> Iterator[str]:
+    site = comparison.site
+    costs = []
+    for cost in comparison.strategies:
+        figures = [f"{energy(cost.energy_j)} of IT energy"]
+        if site.named:
+            figures.append(f"{mass(site.mass_kg(cost.energy_j, site.grids[0]))} CO2e")
+        facility = kwh(in_kwh(cost.energy_j) * site.factor_ratio)
+        costs.append(f"{cost.strategy} {facility} ({', '.join(figures)})")
+    yield f"For {_scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(site.label)}."
+    yield from map(_crossing, comparison.break_evens)
+    yield from map(_quality, comparison.gaps)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _crossing(found: BreakEven) -> str:
+    never = found.pairs - found.crossing_pairs
+    missing = f"; in {never} of {found.pairs} pairs of a scenario and a seed they never cross" if never else ""
     if found.n_ratio is None:
         return (
             f"{found.upfront} costs more once and not less per scenario than {found.rival}: "
-            "on these measurements it never breaks even."
+            f"extrapolated from what was run, it never breaks even{missing}."
         )
     spread = ""
     if found.low_ratio is not None and found.high_ratio is not None:
         spread = (
-            f" (from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)} "
-            "by scenario and seed; a range, not a confidence interval)"
+            f" (from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)} by scenario and seed, "
+            f"a range and no confidence interval{missing})"
         )
-    beyond = (
-        f" That is beyond the {_scenarios(found.measured_n)} that were run: extrapolated." if found.extrapolated else ""
-    )
+    beyond = f" That is beyond the {_scenarios(found.measured_n)} that were run: extrapolated."
     return (
         f"{found.upfront} breaks even with {found.rival} at N* = {significant(found.n_ratio, 2)} scenarios{spread}, "
-        f"and costs less from N = {found.first_n} on.{beyond}"
+        f"and costs less from N = {found.first_n} on.{beyond if found.extrapolated else ''}"
     )
 
 
 def _quality(gap: Gap) -> str:
     if gap.mean_fraction is None or gap.worst_fraction is None:
         return f"The accuracy of {gap.strategy} and {gap.rival} cannot be compared: results are missing."
-    figures = f"{points(gap.mean_fraction)} on average, {points(gap.worst_fraction)} in the worst scenario"
+    noise = (
+        f"; the standard error of one difference is {100 * gap.noise_fraction:.1f} points"
+        if gap.noise_fraction is not None
+        else ""
+    )
+    figures = f"{points(gap.mean_fraction)} on average, {points(gap.worst_fraction)} in the worst scenario{noise}"
+    lead = f"In test accuracy {gap.strategy} differs from {gap.rival} by {figures}."
     if gap.worst_fraction < -MARGIN_FRACTION:
-        return (
-            f"The networks are not equally good: those of {gap.strategy} are less accurate than those of {gap.rival} "
-            f"({figures}), so lower energy is not a saving at equal quality."
-        )
+        return f"{lead} It is less accurate somewhere, so lower energy is not a saving at equal quality."
     if gap.mean_fraction > MARGIN_FRACTION:
-        return f"The networks of {gap.strategy} are more accurate than those of {gap.rival} ({figures})."
-    return f"The networks of {gap.strategy} are as accurate as those of {gap.rival} within one point ({figures})."
+        return lead
+    return f"{lead} That is no proof of equal quality, but no loss beyond a point was seen."
 
 
-def verdict(comparison: Comparison) -> tuple[str, ...]:
-    """Say what was found, in sentences."""
-    return tuple(_sentences(comparison))
+def _missed(item: Delivery) -> bool:
+    return item.over_limit_fraction is not None and item.over_limit_fraction > 0
 
 
-def _sentences(comparison: Comparison) -> Iterator[str]:
-    costs = ", ".join(f"{cost.strategy} {energy(cost.energy_j)}" for cost in comparison.strategies)
-    yield f"For {_scenarios(comparison.strategies[0].scenarios)}, really run: {costs}."
-    yield from map(_crossing, comparison.break_evens)
-    yield from map(_quality, comparison.gaps)
-
-
-def caveats(comparison: Comparison, *, quick: bool) -> Sequence[str]:
-    """Say what must be known before anything is quoted."""
-    found = []
-    if comparison.tier is Tier.ESTIMATED:
-        found.append("Energy here is CPU time times a constant power: an estimate, not a measurement.")
-    elif comparison.tier is Tier.MODELLED:
-        found.append("Energy here comes from a simulated meter: no hardware was read.")
+def _warnings(comparison: Comparison, *, quick: bool) -> Iterator[str]:
+    if comparison.tier is Tier.MODELLED:
+        yield "Energy here comes from a simulated meter: no hardware was read."
+    elif comparison.estimated_share > 0.999:
+        yield "Energy here is CPU time times a constant power: an estimate, not a measurement."
+    elif comparison.estimated_share > 0:
+        yield (
+            f"{percent(comparison.estimated_share)} of the energy here is CPU time times a constant power: "
+            "an estimate, not a measurement."
+        )
+    for item in filter(_missed, comparison.deliveries):
+        yield (
+            f"{item.strategy}, seed {item.seed}, misses the latency limit of {item.scenario} by "
+            f"{percent(item.over_limit_fraction or 0.0)}: there the strategies did not deliver the same."
+        )
+    if comparison.unfinished:
+        yield f"Not finished, and not compared beyond what all have finished: {'; '.join(comparison.unfinished)}."
     seeds = min(cost.seeds for cost in comparison.strategies)
     if seeds < 3:
-        found.append(f"{'One seed' if seeds == 1 else f'{seeds} seeds'}: no statement about chance is possible.")
+        yield f"{'One seed' if seeds == 1 else f'{seeds} seeds'}: no statement about chance is possible."
     if quick:
-        found.append("This was a quick run: the phases are real, but too short to conclude anything from.")
-    return found
+        yield "This was a quick run: the phases are real, but too short to conclude anything from."

@@ -143,7 +143,7 @@ def feasible_sample(space: SearchSpace, constraint: Constraint, rng: random.Rand
 
 
 def evaluate(
-    bench: Bench, scenario: Scenario, arch: Architecture, net: nn.Module, context: PhaseContext, *, passes: int = 7
+    bench: Bench, scenario: Scenario, arch: Architecture, net: nn.Module, context: PhaseContext, *, passes: int = 15
 ) -> Artefact:
     """Measure what is delivered: latency end to end on the scenario's device, accuracy on the test split.
 

@@ -11,11 +11,22 @@ from carbon_nas.errors import LedgerMismatch
 from carbon_nas.files import sha256
 from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Meter
+from carbon_nas.meters.hosts import host_facts, package_versions
 
 __all__ = ["check_code_and_study", "check_machine", "code_hash"]
 
 # What only reads ledgers may change without making a recorded run another one.
-_READING = {"accounting", "references", "importers", "comparison", "reporting", "cli.py", "compare.py", "__main__.py"}
+_READING = {
+    "__main__.py",
+    "accounting",
+    "cli.py",
+    "compare.py",
+    "comparison",
+    "importers",
+    "live.py",
+    "references",
+    "reporting",
+}
 
 
 @cache
@@ -66,26 +77,33 @@ def check_code_and_study(run: Run, study: Mapping[str, Any]) -> None:
         _refuse(run, "by different code", _differences(was, now), cure)
 
 
-def check_machine(run: Run, host: Mapping[str, Any], meters: tuple[Meter, ...]) -> None:
-    """Refuse to continue a ledger on another machine, or with meters that mean something else.
+_DECIDING = ("python", "torch", "numpy", "scikit-learn")
+
+
+def check_machine(run: Run, meters: tuple[Meter, ...]) -> None:
+    """Refuse to continue a ledger on another machine, with other libraries, or with meters that mean something else.
 
     Raises:
         LedgerMismatch: which names the difference.
     """
     if not run.sessions:
         return
-    was = run.sessions[-1]
-    old = {"machine": was.host, "meters": {part.name: _meaning(asdict(part)) for part in was.components}}
+    was, versions = run.sessions[-1], package_versions()
+    old = {
+        "machine": was.host,
+        "versions": {name: was.versions.get(name) for name in _DECIDING},
+        "meters": {part.name: _meaning(asdict(part)) for part in was.components},
+    }
     parts = [component for meter in meters for component in meter.components]
-    new = {"machine": host, "meters": {part.name: _meaning(asdict(part)) for part in parts}}
+    new = {
+        "machine": host_facts(),
+        "versions": {name: versions.get(name) for name in _DECIDING},
+        "meters": {part.name: _meaning(asdict(part)) for part in parts},
+    }
     differences = _differences(old, new)
     if differences:
-        _refuse(
-            run,
-            "on a different machine or with different meters",
-            differences,
-            "finish it there, or choose another --out",
-        )
+        cure = "finish it as it was begun, or choose another --out"
+        _refuse(run, "on a different machine, with different libraries or meters", differences, cure)
 
 
 def _meaning(component: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,13 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidStudy(f"this file cannot be read as text ({error})", where=str(path)) from error
+
+
 def load_study(study: str, *, quick: bool = False, seeds: int | None = None) -> Study:
     """Read a study by the name of a built-in one or by the path of a TOML file.
 
@@ -122,7 +129,7 @@ def load_study(study: str, *, quick: bool = False, seeds: int | None = None) -> 
     if study in built_in_studies():
         text, where = built_in.read_text(encoding="utf-8"), f"study {study}"
     elif path.is_file():
-        text, where = path.read_text(encoding="utf-8"), str(path)
+        text, where = _text_of(path), str(path)
     else:
         raise UnknownName(
             f"there is no study {study!r}",

@@ -10,12 +10,11 @@ import torch
 import carbon_nas
 from carbon_nas.devices.catalog import Device, HostDevice, Target, target_named
 from carbon_nas.devices.latency_table import LatencyTable
-from carbon_nas.ledger.journal import read_events
 from carbon_nas.ledger.records import Role, phase_key
-from carbon_nas.ledger.run import Run, fold, read_run
+from carbon_nas.ledger.run import Run, begun, read_run
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
-from carbon_nas.meters.hosts import host_facts, open_meters
+from carbon_nas.meters.hosts import open_meters
 from carbon_nas.recorder import HEARTBEAT_S, Recorder
 from carbon_nas.strategies.artefact import Artefacts
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
@@ -36,8 +35,7 @@ def _default_device() -> torch.device:
 
 
 def _read_if_begun(path: Path) -> Run | None:
-    # A process that was killed at once may have left an empty file, or half a header.
-    return fold(events, path) if (events := tuple(read_events(path) if path.is_file() else ())) else None
+    return read_run(path) if begun(path) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +86,12 @@ class Runner:
         torch.set_num_threads(self._study.threads)
         # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.
         torch.set_flush_denormal(True)
+        try:
+            self._run()
+        finally:
+            torch.set_flush_denormal(False)
+
+    def _run(self) -> None:
         # All of them are read before the first is judged: damage is worse news than a difference.
         paths = sorted((self._folder / "ledger").glob("*.jsonl"))
         for run in filter(None, [_read_if_begun(path) for path in paths]):
@@ -152,7 +156,7 @@ class Runner:
         finished = before is not None and all(phase_key(p.name, p.scenario) in before.done for p in phases)
         meters = self._host.meters() if not finished or self._host.meters_chosen else ()
         if before is not None and meters:
-            check_machine(before, host_facts(), meters)
+            check_machine(before, meters)
         if before is not None and finished:
             # Nothing to do, so the ledger is not even opened for writing: redrawing leaves no trace in it.
             for planned in self._planned(name, strategy):

@@ -14,16 +14,9 @@ from tests.recorded import record_study
 
 
 @pytest.fixture
-def run(offline_env: dict[str, str], tmp_path: Path):
+def run(run_python):
     def call(*arguments: str, module: str = "carbon_nas.compare") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            env=offline_env,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        return run_python("-m", module, *arguments)
 
     return call
 
@@ -37,6 +30,7 @@ def run(offline_env: dict[str, str], tmp_path: Path):
         (["--seeds", "0"], "--seeds"),
         (["--bad"], "--bad"),
         (["--report-only", "--out", "empty"], "there is no ledger here"),
+        (["--report-only", "--seeds", "2"], "nothing is recorded now"),
         (["--cpu-watts-per-core", "-1"], "above 0 W"),
     ],
 )

@@ -36,7 +36,7 @@ def test_who_pays_more_once_and_not_less_each_time_never_breaks_even() -> None:
     found = break_even(curve("upfront", 100.0, 50.0), curve("repeated", 0.0, 50.0))
     assert found.n_ratio is None
     assert found.first_n is None
-    assert not found.extrapolated
+    assert found.extrapolated, "that straight lines never cross was not run"
 
 
 @given(*[st.floats(min_value=0, max_value=1e9) for _ in range(4)])
@@ -56,4 +56,10 @@ def test_the_order_of_the_curves_does_not_matter(once_j: float, b: float, c: flo
 def test_only_equal_seeds_and_scenarios_are_paired_for_the_range() -> None:
     found = break_even(curve("upfront", 100.0, 0.0, seed=0), curve("repeated", 0.0, 50.0, seed=1))
     assert isinstance(found, BreakEven)
-    assert (found.low_ratio, found.high_ratio) == (None, None)
+    assert (found.pairs, found.low_ratio, found.high_ratio) == (0, None, None)
+
+
+def test_pairs_that_never_cross_are_counted_and_not_hidden() -> None:
+    found = break_even(curve("upfront", 100.0, 2.0, 60.0), curve("repeated", 0.0, 50.0, 30.0))
+    assert (found.pairs, found.crossing_pairs) == (2, 1)
+    assert found.low_ratio == found.high_ratio == pytest.approx(100 / 48)

@@ -77,10 +77,48 @@ def test_a_lost_attempt_is_in_no_total(tmp_path: Path) -> None:
 
 
 def test_nothing_finished_is_said_plainly(tmp_path: Path) -> None:
-    with recorder(tmp_path, "a-seed0", {"name": "study"}, ManualClock(), strategy="a"):
+    with recorder(tmp_path, "a-seed0", {"name": "study"}, ManualClock(), strategy="a") as own, own.phase("train"):
         pass
-    with pytest.raises(LedgerError, match="finished"):
+    with pytest.raises(LedgerError, match="not delivered a network"):
         comparison_of(tmp_path)
+
+
+def _forget(folder: Path, run: str, scenario: str) -> None:
+    """Cut a ledger off where the result of a scenario would come: the run was stopped there."""
+    path = folder / "ledger" / f"{run}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    cut = next(n for n, line in enumerate(lines) if b'"result"' in line and f'"{scenario}"'.encode() in line)
+    path.write_bytes(b"".join(lines[:cut]))
+
+
+def test_only_scenarios_that_all_have_finished_are_compared(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    _forget(folder, "repeated-seed0", "fast")
+    comparison = comparison_of(folder)
+    assert comparison.scenarios == ("slow",)
+    assert [cost.energy_j for cost in comparison.strategies] == [100.0 + 2.0 + 5.0, 50.0 + 5.0]
+    assert comparison.unfinished == ("repeated, seed 0",)
+    assert {item.scenario for item in comparison.deliveries} == {"slow"}
+
+
+def test_a_strategy_without_a_single_network_is_not_compared_by_its_profiling(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    _forget(folder, "upfront-seed0", "slow")
+    with pytest.raises(LedgerError, match="upfront has not delivered"):
+        comparison_of(folder)
+
+
+def test_a_seed_that_only_one_strategy_has_is_left_out(tmp_path: Path) -> None:
+    folder = record_study(tmp_path, seeds=2)
+    (folder / "ledger" / "repeated-seed1.jsonl").unlink()
+    comparison = comparison_of(folder)
+    assert [cost.seeds for cost in comparison.strategies] == [1, 1]
+    assert comparison.unfinished == ("upfront, seed 1",)
+
+
+def test_the_noise_of_the_test_split_stands_beside_the_gap(tmp_path: Path) -> None:
+    (gap,) = comparison_of(record_study(tmp_path)).gaps
+    assert gap.noise_fraction == pytest.approx((0.95 * 0.05 / 100 + 0.90 * 0.10 / 100) ** 0.5)
 
 
 def test_a_phase_of_unknown_energy_forbids_the_comparison(tmp_path: Path) -> None:
@@ -89,4 +127,4 @@ def test_a_phase_of_unknown_energy_forbids_the_comparison(tmp_path: Path) -> Non
     first, second, *rest = [account(run, place) for run in runs]
     blind = replace(second, entries=(replace(second.entries[0], energy_j=None),))
     with pytest.raises(UnknownQuantity, match="not known"):
-        compare([first, blind, *rest], [])
+        compare([first, blind, *rest], deliveries(runs))

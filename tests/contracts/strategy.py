@@ -11,7 +11,8 @@ from tests.strategies.bench import play, sealed
 
 
 class StrategyContract:
-    def build(self, bench: Bench) -> Strategy:
+    @staticmethod
+    def build(bench: Bench) -> Strategy:
         raise NotImplementedError
 
     @pytest.fixture
@@ -19,10 +20,11 @@ class StrategyContract:
         return self.build(bench)
 
     @pytest.fixture(scope="class")
-    def played(self, tmp_path_factory):
+    @classmethod
+    def played(cls, tmp_path_factory):
         """What came of all phases with seed 3; look, do not touch."""
         bench = small_bench(tmp_path_factory.mktemp("played"))
-        return play(bench, self.build(bench), seed=3)
+        return play(bench, cls.build(bench), seed=3)
 
     def test_phases_have_unique_keys(self, strategy):
         keys = [phase_key(phase.name, phase.scenario) for phase in strategy.phases()]

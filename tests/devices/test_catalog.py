@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from carbon_nas.devices import TARGETS, HostDevice, SimulatedDevice, target_named
-from carbon_nas.devices import catalog
+from carbon_nas.devices import TARGETS, HostDevice, SimulatedDevice, catalog, target_named
 from carbon_nas.devices.catalog import Subject
 from carbon_nas.devices.profiler import network_subject
 from carbon_nas.errors import UnknownName

@@ -105,7 +105,9 @@ def test_a_corrupt_ledger_is_not_held_after_it_was_refused(path):
         lambda number: pulse(1.0, number),
         lambda number: end("a phase", energy_j=number),
         lambda number: LatencyLimit(scenario="x", limit_ms=1.0, rule="", sample_ms=(1.0, number)),
-        lambda number: Result(scenario="x", accuracy_fraction=None, latency_ms=None, architecture={"w": [{"a": number}]}),
+        lambda number: Result(
+            scenario="x", accuracy_fraction=None, latency_ms=None, architecture={"w": [{"a": number}]}
+        ),
     ],
 )
 def test_a_number_that_is_none_is_refused_wherever_it_hides_and_nothing_is_written(path, event, number):
@@ -116,6 +118,15 @@ def test_a_number_that_is_none_is_refused_wherever_it_hides_and_nothing_is_writt
     ledger.append(pulse(2.0))
     ledger.close()
     assert times_s(path) == [1.0, 2.0]
+
+
+def test_what_json_has_no_word_for_is_refused_and_nothing_is_written(path):
+    ledger = Journal(path)
+    with pytest.raises(LedgerError, match="no JSON value"):
+        ledger.append(Result(scenario="x", accuracy_fraction=None, latency_ms=None, architecture={"net": object()}))
+    ledger.append(pulse(1.0))
+    ledger.close()
+    assert times_s(path) == [1.0]
 
 
 # Other writers

@@ -36,6 +36,13 @@ def test_a_phase_that_ended_any_other_way_is_waste_and_not_done(outcome):
     assert run.open_phase is not None
 
 
+def test_a_phase_that_was_neither_ended_nor_written_off_is_waste_without_a_bound():
+    run = folded(session(), begin("train", 10.0, 1.0), pulse(12.0, 4.0, phase="train"), begin("search"), end("search"))
+    lost, done = run.activities
+    assert (lost.phase, lost.wasted, lost.energy_j, lost.rest_max_j) == ("train", True, {"dram": 3.0}, {"dram": None})
+    assert (done.phase, done.wasted) == ("search", False)
+
+
 def test_a_phase_and_its_scenario_make_one_key():
     assert phase_key("train", None) == "train"
     assert phase_key("search", "pixel1") == "search / pixel1"
@@ -101,6 +108,8 @@ def test_a_run_is_read_from_its_file_and_a_folder_in_the_order_of_names(tmp_path
         ledger.append(header())
         ledger.close()
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "killed-at-once.jsonl").touch()
+    (tmp_path / "killed-in-its-first-line.jsonl").write_bytes(b'{"kind":"head')
     assert [run.path.stem for run in read(tmp_path)] == ["a", "b"]
     assert read_run(tmp_path / "a.jsonl").header == header()
 
@@ -118,7 +127,7 @@ def test_a_run_that_came_to_an_end_has_nothing_to_write_off():
     assert write_off(folded(session(), begin("train"), end("train")), utc=UTC) is None
 
 
-def killed(*, interval_s: float = 1.0, power_max_w: float | None = 10.0, beats=((12.0, 4.0), (15.0, 8.0))):
+def killed(*, interval_s: float | None = 1.0, power_max_w: float | None = 10.0, beats=((12.0, 4.0), (15.0, 8.0))):
     pulses = (pulse(time_s, energy_j, phase="train") for time_s, energy_j in beats)
     opened = session(heartbeat_interval_s=interval_s, power_max_w=power_max_w)
     return write_off(folded(opened, begin("train", 10.0, 1.0), *pulses), utc=UTC)
@@ -146,7 +155,8 @@ def test_the_rest_has_no_bound_where_no_power_limit_is_known():
 
 
 def test_the_rest_has_no_bound_where_no_heart_was_beating():
-    assert killed(interval_s=0.0, beats=()).rest_max_j == {"dram": None}
+    waste = killed(interval_s=None)
+    assert (waste.rest_max_s, waste.rest_max_j) == (None, {"dram": None})
 
 
 def test_what_cannot_be_read_at_the_last_heartbeat_is_not_known():

@@ -41,15 +41,13 @@ class TestCpuEstimateMeter(MeterContract):
 
 
 class TestNvmlMeter(MeterContract):
-    counter_mj: dict[str, int | None] = {"GPU-a": 10**9, "GPU-b": 5}
-
     @pytest.fixture
     def clock(self):
         return ManualClock()
 
     @pytest.fixture
     def nvml(self):
-        return FakeNvml(dict(self.counter_mj))
+        return FakeNvml({"GPU-a": 10**9, "GPU-b": 5})
 
     @pytest.fixture
     def meter(self, clock, nvml, monkeypatch):
@@ -67,4 +65,6 @@ class TestNvmlMeter(MeterContract):
 
 
 class TestNvmlMeterOnAGpuWithoutCounter(TestNvmlMeter):
-    counter_mj = {"GPU-a": None, "GPU-b": 5}
+    @pytest.fixture
+    def nvml(self):
+        return FakeNvml({"GPU-a": None, "GPU-b": 5})

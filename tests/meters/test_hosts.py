@@ -1,5 +1,6 @@
 """What a host offers is found by asking, and what is missing is said."""
 
+import platform
 import sys
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_mig_slice_that_cannot_be_metered_is_not_left_out_in_silence(nvml, mon
     assert [reading.energy_j for reading in readings if reading.component.startswith("gpu")] == [None]
 
 
+def test_a_gpu_without_a_counter_that_answers_is_not_left_out_in_silence(nvml):
+    nvml.counter_mj["GPU-a"] = None
+    with pytest.raises(MeterError, match=r"gpu:GPU-a: .*no energy counter.*; .*CUDA_VISIBLE_DEVICES"):
+        open_meters()
+    assert nvml.users == 0
+
+
 def test_the_power_of_a_core_is_handed_on(nvml):
     meter, _ = open_meters(cpu_watts_per_core=3.5)
     assert meter.components[0].inputs["watts_per_core"] == 3.5
@@ -59,7 +67,8 @@ def test_a_power_that_cannot_be_is_refused_and_not_swallowed(nvml):
 
 def test_the_host_is_described_without_being_named():
     facts = host_facts()
-    assert set(facts) == {"cpu_model", "logical_cores", "memory_bytes", "system", "machine"}
+    assert {"cpu_model", "logical_cores", "system", "machine"} <= set(facts)
+    assert platform.node() not in facts.values()
     assert facts["logical_cores"] >= 1
 
 

@@ -31,4 +31,4 @@ def test_the_page_opens_in_a_browser_with_its_figures(tmp_path: Path) -> None:
     command = [str(CHROMIUM), *options, "--virtual-time-budget=3000", "--dump-dom", page.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert "<title>true,true</title>" in dom
-    assert dom.count("<table>") == 8
+    assert dom.count("<table>") == 9

@@ -8,12 +8,12 @@ import torch
 
 from carbon_nas.devices import ProfilePlan, SimulatedDevice, profile, target_named
 from carbon_nas.ledger.records import Result, phase_key
-from carbon_nas.strategies import Bench, EvolutionPlan, OnceForAllPlan, PhaseContext, Scenario
+from carbon_nas.strategies import Artefacts, Bench, EvolutionPlan, OnceForAllPlan, PhaseContext, Scenario
 from carbon_nas.strategies.base import Constraint
 from carbon_nas.strategies.once_for_all import ShrinkPlan
 from carbon_nas.strategies.search import SearchPlan
 from carbon_nas.supernet import Architecture, SearchSpace
-from carbon_nas.training import Artefacts, Split, TrainerPlan, Workload
+from carbon_nas.training import Split, TrainerPlan, Workload
 from tests.supernet.spaces import TINY
 
 CLASSES, STEPS_PER_EPOCH = 3, 2

@@ -17,7 +17,8 @@ fractions = st.floats(0, 1)
 
 
 class TestEvolution(StrategyContract):
-    def build(self, bench):
+    @staticmethod
+    def build(bench):
         return Evolution(bench, EVOLUTION)
 
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -14,7 +16,8 @@ TRAINING = ("train teacher", "shrink kernel", "shrink depth", "shrink width")
 
 
 class TestOnceForAll(StrategyContract):
-    def build(self, bench):
+    @staticmethod
+    def build(bench):
         return OnceForAll(bench, ONCE_FOR_ALL)
 
 
@@ -57,8 +60,8 @@ def test_more_scenarios_train_the_same_supernet(tmp_path, played):
 def test_each_phase_goes_on_from_the_one_before(shared, played):
     weights = [shared.artefacts.load(name).tensors["classifier.weight"] for name in TRAINING]
     fresh = ElasticMobileNetV3(TINY, CLASSES).state_dict()
-    assert all(not torch.equal(one, other) for one, other in zip(weights, weights[1:], strict=False))
-    assert all((one - other).norm() < other.norm() for one, other in zip(weights[1:], weights, strict=False))
+    assert all(not torch.equal(one, other) for one, other in pairwise(weights))
+    assert all((after - before).norm() < before.norm() for before, after in pairwise(weights))
     assert shared.artefacts.load("shrink width").tensors.keys() == fresh.keys()
 
 

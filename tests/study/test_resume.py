@@ -166,9 +166,7 @@ def assert_whole(folder):
     assert all(recorded.open_phase is None for recorded in read(folder / "ledger"))
     for line in events:
         if line["kind"] == "waste":
-            assert line["seen_energy_j"]["simulated"] == pytest.approx(
-                POWER_W * line["seen_duration_s"], abs=POWER_W * 0.1
-            )
+            assert line["seen_energy_j"]["simulated"] == pytest.approx(POWER_W * line["seen_device_s"]["simulated"])
             assert line["rest_max_s"] >= 0.02
             assert line["rest_max_j"] == {"simulated": POWER_W * line["rest_max_s"]}
     assert {lost.phase for lost in wasted(folder)} == {line["phase"] for line in events if line["kind"] == "waste"}

@@ -103,7 +103,7 @@ def test_the_observer_is_told_the_plan_and_then_each_phase_as_it_comes(one_scena
     assert all(event.energy_j == POWER_W * event.duration_s for event in rest[1::2])
 
 
-class _PlanKnown(Exception):  # noqa: N818
+class _PlanKnown(Exception):
     """Ends a run as soon as its plan is known."""
 
 

@@ -1,13 +1,14 @@
 import itertools
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from carbon_nas.errors import CarbonNasError
-from carbon_nas.supernet.space import make_divisible
+from carbon_nas.supernet.space import Stage, make_divisible
 from tests.supernet.spaces import SMALL, TINY, architectures, drawn, few, genes, seeds
 
 
@@ -118,10 +119,18 @@ def test_a_mutant_is_valid(parent, seed, probability):
     assert is_valid(SMALL, SMALL.mutate(parent, random.Random(seed), probability))
 
 
+class Unlucky(random.Random):
+    """Throws the lowest there is."""
+
+    def random(self):
+        return 0.0
+
+
 @few
 @given(architectures(SMALL), seeds)
 def test_mutation_with_probability_zero_changes_nothing(parent, seed):
     assert SMALL.mutate(parent, random.Random(seed), 0.0) == parent
+    assert SMALL.mutate(parent, Unlucky(), 0.0) == parent
 
 
 def test_mutation_with_probability_one_forgets_the_parent():
@@ -156,8 +165,30 @@ def test_active_blocks_fit_together_from_stem_to_head(arch):
 
 
 @pytest.mark.parametrize(
+    ("stride", "out_channels", "residual"), [(1, 8, True), (2, 8, False), (1, 16, False), (2, 16, False)]
+)
+def test_the_input_is_added_where_the_shape_stays_the_same(stride, out_channels, residual):
+    stages = (Stage(out_channels=out_channels, stride=stride, activation="relu", squeeze_excite=False),)
+    space = replace(SMALL, stages=stages, depths=(1,))
+    assert [block.residual for block in space.blocks(space.max())] == [residual]
+
+
+@pytest.mark.parametrize(
     ("value", "channels"),
-    [(1, 8), (8, 8), (11, 16), (12, 16), (20, 24), (33, 32), (35, 32), (36, 40), (67.2, 64), (96 / 4, 24)],
+    [
+        (1, 8),
+        (8, 8),
+        (8.8, 8),
+        (9, 16),
+        (11, 16),
+        (12, 16),
+        (20, 24),
+        (33, 32),
+        (35, 32),
+        (36, 40),
+        (67.2, 64),
+        (96 / 4, 24),
+    ],
 )
 def test_channels_are_rounded_as_in_mobilenet(value, channels):
     assert make_divisible(value) == channels

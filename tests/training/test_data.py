@@ -21,9 +21,8 @@ def splits(workload):
 
 def pictures(*some):
     """Name every picture and its label by their bytes, sorted: equal pictures count as often as they occur."""
-    return sorted(
-        image.numpy().tobytes() + bytes([label]) for split in some for image, label in zip(split.images, split.labels)
-    )
+    every = [pair for split in some for pair in zip(split.images, split.labels, strict=True)]
+    return sorted(image.numpy().tobytes() + bytes([label]) for image, label in every)
 
 
 def test_digits_are_split_into_900_200_and_697(digits):

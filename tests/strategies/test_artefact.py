@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from carbon_nas.errors import LedgerMismatch
-from carbon_nas.training import Artefact, Artefacts
+from carbon_nas.strategies import Artefact, Artefacts
 
 KEPT = Artefact(
     tensors={"weight": torch.arange(6.0).view(2, 3).t(), "steps": torch.tensor(3)},
