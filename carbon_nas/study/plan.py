@@ -140,6 +140,8 @@ def load_study(study: str, *, quick: bool = False, seeds: int | None = None) -> 
     except tomllib.TOMLDecodeError as error:
         raise InvalidStudy(f"this is no TOML ({error})", where=where) from error
     changes = data.pop("quick", {})
+    if not isinstance(changes, Mapping):
+        raise InvalidStudy("quick: this must be a table of what --quick changes", where=where)
     if quick:
         if not changes:
             raise InvalidStudy("this study has no [quick] table", where=where, cure="leave --quick out, or add one")

@@ -3,6 +3,7 @@
 Shape letters: B batch, C channels, H height, W width, K classes.
 """
 
+import copy
 from collections import OrderedDict
 from typing import TypeVar
 
@@ -169,24 +170,17 @@ def fold_batch_norm(net: nn.Module) -> nn.Module:
 
     The outputs in evaluation are equal up to rounding; the copy cannot be trained further.
     """
-    folded = _folded(net)
-    return folded.eval()
+    # New containers are born in training mode, so the switch is thrown twice.
+    return _folded(copy.deepcopy(net).eval()).eval()
 
 
 def _folded(module: nn.Module) -> nn.Module:
     children = dict(module.named_children())
     conv, bn = children.get("conv"), children.get("bn")
     if isinstance(module, nn.Sequential) and isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d):
-        merged: nn.Module = torch.nn.utils.fuse_conv_bn_eval(conv.eval(), bn.eval())
+        merged: nn.Module = torch.nn.utils.fuse_conv_bn_eval(conv, bn)
         rest = [child for name, child in children.items() if name not in {"conv", "bn"}]
         return nn.Sequential(merged, *rest) if rest else merged
-    clone = _shallow(module)
     for name, child in children.items():
-        clone._modules[name] = _folded(child)
-    return clone
-
-
-def _shallow(module: nn.Module) -> nn.Module:
-    clone = module.__new__(type(module))
-    clone.__dict__ = {**module.__dict__, "_modules": dict(module._modules)}
-    return clone
+        module._modules[name] = _folded(child)
+    return module

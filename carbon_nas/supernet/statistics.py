@@ -54,17 +54,22 @@ class Observer:
 
     def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
         """Normalise by the statistics of this batch and add them up."""
+        images, values = len(x_BCHW), x_BCHW.numel() // x_BCHW.shape[1]
+        if values == 1:  # One pixel of one image: its own mean, and no spread.
+            self._add(site, x_BCHW.flatten(), torch.zeros_like(weight_C), images)
+            return F.batch_norm(x_BCHW, x_BCHW.flatten(), torch.zeros_like(weight_C), weight_C, bias_C, eps=eps)
         # Momentum 1 makes the kernel hand out this batch's own statistics, at the price of a plain forward pass.
         mean_C, var_C = torch.zeros_like(weight_C), torch.zeros_like(weight_C)
         y_BCHW = F.batch_norm(x_BCHW, mean_C, var_C, weight_C, bias_C, training=True, momentum=1.0, eps=eps)
-        images, values = len(x_BCHW), x_BCHW.numel() // x_BCHW.shape[1]
-        biased_C = var_C * ((values - 1) / values)
+        self._add(site, mean_C, var_C * ((values - 1) / values), images)
+        return y_BCHW
+
+    def _add(self, site: str, mean_C: Tensor, biased_C: Tensor, images: int) -> None:
         if site not in self._mean:
-            self._mean[site], self._var[site] = torch.zeros_like(mean_C), torch.zeros_like(var_C)
+            self._mean[site], self._var[site] = torch.zeros_like(mean_C), torch.zeros_like(mean_C)
         self._mean[site] += mean_C * images
         self._var[site] += biased_C * images
         self._images[site] = self._images.get(site, 0) + images
-        return y_BCHW
 
     def statistics(self) -> BatchNormStatistics:
         """Return the averages of everything seen so far."""

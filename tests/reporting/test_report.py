@@ -43,7 +43,17 @@ def test_the_report_reads_as_it_was_last_agreed(folder: Path) -> None:
 def test_every_file_of_the_folder_is_there(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     figures = {f"figures/{key}.{suffix}" for key in ("cost_curve", "phase_energy") for suffix in FORMATS}
-    keys = ["strategies", "phases", "cost_curve", "break_even", "deliveries", "scale", "meters", "latency_tables", "ledgers"]
+    keys = [
+        "strategies",
+        "phases",
+        "cost_curve",
+        "break_even",
+        "deliveries",
+        "scale",
+        "meters",
+        "latency_tables",
+        "ledgers",
+    ]
     tables = {f"data/{key}.csv" for key in keys}
     ledgers = {path for path in found if path.startswith("ledger/")}
     assert found - ledgers == {"index.html", "report.md", "references.bib", "data/comparison.json"} | figures | tables

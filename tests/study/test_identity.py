@@ -63,7 +63,7 @@ def test_changed_code_is_refused_even_to_add_seeds(finished, other_code):
 def test_an_unfinished_ledger_is_not_continued_with_meters_that_were_told_something_else(half):
     said = refused(half, tiny_study(), meter=TickingMeter(power_w=5.0))
     assert "power_w was 100.0 and is 5.0" in said
-    assert "different meters" in said
+    assert "different libraries or meters" in said
 
 
 def test_a_finished_ledger_is_refused_for_its_meters_only_if_the_user_chose_them(finished):
