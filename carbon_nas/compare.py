@@ -86,7 +86,7 @@ def compare(
     for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
         console.print(heading)
         for sentence in sentences:
-            console.print(f"- {sentence}", highlight=False)
+            console.print(f"- {sentence}", highlight=False, soft_wrap=not console.is_terminal)
     console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
 
 

@@ -93,7 +93,8 @@ class LiveView:
             self._spent_j += energy_j
         spent = "energy not known" if energy_j is None else energy(energy_j)
         line = f"{planned.run:<18} {planned.phase:<22} {spent:>10} {event.duration_s:>7.1f} s"
-        self._console.print(line if self._console.is_terminal else f"{line}   {self._left(0)}", highlight=False)
+        told = line if self._console.is_terminal else f"{line}   {self._left(0)}"
+        self._console.print(told, highlight=False, soft_wrap=True)
         self._show(planned, 0, 0.0)
 
     def _left(self, passes: int) -> str:

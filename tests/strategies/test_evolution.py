@@ -62,6 +62,25 @@ def test_the_winner_is_what_is_trained_and_delivered(played):
         assert found == played.facts[f"train / {scenario}"]["architecture"] == result.architecture
 
 
+def test_the_winner_meets_the_limit_even_where_better_candidates_do_not(tmp_path):
+    """Without a penalty, and with mutants that forget their parents, nearly all candidates are over a tight limit."""
+    table = small.constraint(TINY).table
+    tight_ms = 1.1 * table.predict_ms(TINY, table.fastest(TINY))
+    bench = small.bench(tmp_path, scenarios=("eager-b1",), limits_ms={"eager-b1": tight_ms})
+    plan = EvolutionPlan(
+        candidates=6,
+        population=1,
+        proxy_epochs=4,
+        final_epochs=1,
+        mutation_probability_fraction=1.0,
+        latency_exponent_ratio=0.0,
+    )
+    played = play(bench, Evolution(bench, plan))
+    best = max(accuracy for key, _, epoch, _, accuracy in played.epochs if key.startswith("search") and epoch == 4)
+    assert played.facts["search / eager-b1"]["validation_accuracy_fraction"] < best
+    assert bench.constraints["eager-b1"].met_by(TINY, played.architecture(TINY, "eager-b1"))
+
+
 @pytest.mark.parametrize("candidates", [1, 3, 12])
 def test_a_budget_of_any_size_is_spent_exactly(tmp_path, candidates):
     bench = small.bench(tmp_path, scenarios=("eager-b1",))

@@ -6,6 +6,7 @@ import torch
 from carbon_nas.errors import InfeasibleScenario
 from carbon_nas.ledger.records import Scope
 from carbon_nas.strategies import OnceForAll
+from carbon_nas.strategies.once_for_all import ShrinkPlan
 from carbon_nas.supernet import ElasticMobileNetV3
 from tests.contracts.strategy import StrategyContract
 from tests.strategies import bench as small
@@ -70,6 +71,20 @@ def test_only_the_phase_of_the_kernels_and_those_after_it_learn_the_matrices(sha
     unlearnt = torch.eye(9)
     assert torch.allclose(shared.artefacts.load("train teacher").tensors[name], unlearnt, atol=1e-3)
     assert not torch.equal(shared.artefacts.load("shrink width").tensors[name], unlearnt)
+
+
+def test_before_widths_shrink_the_channels_are_sorted_by_importance(tmp_path):
+    bench = small.bench(tmp_path, scenarios=("eager-b1",))
+    barely = ShrinkPlan(epochs=1, learning_rate=1e-12)
+    play(bench, OnceForAll(bench, ONCE_FOR_ALL.model_copy(update={"width": barely})))
+
+    def sorted_blocks(phase):
+        tensors = bench.artefacts.load(phase).tensors
+        importances = [tensors[f"blocks.{index}.project.weight"].abs().sum((0, 2, 3)) for index in range(4)]
+        return [bool((one.diff() <= 1e-6).all()) for one in importances]
+
+    assert sorted_blocks("shrink depth") == [False] * 4
+    assert sorted_blocks("shrink width") == [True] * 4
 
 
 def test_what_the_search_found_is_what_is_extracted_and_delivered(played):

@@ -102,10 +102,9 @@ def test_a_torn_last_line_is_cut_off_and_the_rest_goes_on(one_scenario, tmp_path
     assert [line["bytes_cut"] for line in lines(tmp_path) if line["kind"] == "repair"] == [17]
 
 
-@pytest.mark.parametrize("left", [b"", b'{"kind":"header","run":"prof'])
-def test_a_ledger_with_nothing_but_half_a_header_is_begun_anew(one_scenario, tmp_path, left):
+def test_a_ledger_with_nothing_but_half_a_header_is_begun_anew(one_scenario, tmp_path):
     (tmp_path / "ledger").mkdir()
-    (tmp_path / "ledger" / "profiling.jsonl").write_bytes(left)
+    (tmp_path / "ledger" / "profiling.jsonl").write_bytes(b'{"kind":"header","run":"prof')
     run(tmp_path, STUDY)
     assert found(tmp_path) == found(one_scenario)
 
