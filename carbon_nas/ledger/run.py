@@ -116,7 +116,8 @@ class _Fold:
         self.header, self.path = header, path
         self.sessions: list[Session] = []
         self.activities: list[Activity] = []
-        self.epochs: list[TrainerLog] = []
+        self.epochs: list[tuple[TrainerLog, PhaseBegin | None]] = []
+        self.finished: list[PhaseBegin | None] = []
         self.tables: dict[str, LatencyTableRecord] = {}
         self.limits: dict[str, LatencyLimit] = {}
         self.results: dict[str, Result] = {}
@@ -126,12 +127,14 @@ class _Fold:
     def over(self, events: Iterator[Event]) -> Run:
         for event in events:
             self.take(event)
+        # What a lost attempt logged is done again, and logged again.
+        kept = [log for log, attempt in self.epochs if attempt in self.finished]
         return Run(
             path=self.path,
             header=self.header,
             sessions=tuple(self.sessions),
             activities=tuple(self.activities),
-            epochs=tuple(self.epochs),
+            epochs=tuple(kept),
             tables=self.tables,
             limits=self.limits,
             results=self.results,
@@ -152,6 +155,8 @@ class _Fold:
                 self.open = OpenPhase(begin=self.open.begin, last_readings=event.readings, last_time_s=event.time_s)
             case PhaseEnd():
                 begin = self._begin_of(event.phase)
+                if event.outcome is Outcome.DONE:
+                    self.finished.append(begin)
                 self._beat(event.time_s)
                 self.activities.append(
                     Activity(
@@ -188,7 +193,7 @@ class _Fold:
                 )
                 self.open = None
             case TrainerLog():
-                self.epochs.append(event)
+                self.epochs.append((event, self.open.begin if self.open else None))
             case LatencyTableRecord():
                 self.tables[event.scenario] = event
             case LatencyLimit():

@@ -133,9 +133,11 @@ class Strategy(Protocol):
 _TRIES = 1_000
 
 
-def feasible_sample(space: SearchSpace, constraint: Constraint, rng: random.Random) -> Architecture:
+def feasible_sample(
+    space: SearchSpace, constraint: Constraint, rng: random.Random, *, tries: int = _TRIES
+) -> Architecture:
     """Draw a random architecture that meets a constraint; the fastest of the space if chance does not find one."""
-    for _ in range(_TRIES):
+    for _ in range(tries):
         arch = space.sample(rng)
         if constraint.met_by(space, arch):
             return arch

@@ -20,7 +20,8 @@ from carbon_nas.training.loop import StaticLearner, accuracy, fit, steps_per_epo
 
 __all__ = ["Evolution", "EvolutionPlan", "reward"]
 
-_TRIES = 200
+_TRIES = 100  # random draws for one proposal within the limit
+_PROPOSALS = 50  # proposals for one that has not been trained yet
 
 
 class EvolutionPlan(BaseModel):
@@ -77,7 +78,7 @@ class Evolution:
         population: deque[Architecture] = deque()
         while len(history) < plan.candidates:
             if len(history) < min(plan.population, plan.candidates):
-                arch = self._new(partial(feasible_sample, space, constraint, rng), history)
+                arch = self._new(partial(feasible_sample, space, constraint, rng, tries=_TRIES), history)
             else:
                 contenders = [rng.choice(population) for _ in range(plan.tournament)]
                 parent = max(contenders, key=history.__getitem__)
@@ -109,7 +110,7 @@ class Evolution:
 
     @staticmethod
     def _new(propose: Callable[[], Architecture], history: dict[Architecture, float]) -> Architecture | None:
-        return next((arch for arch in (propose() for _ in range(_TRIES)) if arch not in history), None)
+        return next((arch for arch in (propose() for _ in range(_PROPOSALS)) if arch not in history), None)
 
     def _fit(
         self, arch: Architecture, epochs: int, subject: str, context: PhaseContext

@@ -1,5 +1,6 @@
 """Running a study: every phase of every strategy and seed, metered, written down, and never done twice."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,8 +25,13 @@ from carbon_nas.strategies.profiling import Profiling
 from carbon_nas.study.events import Observer, PhaseBegins, PhaseEnds, PhaseKept, PlannedPhase, Progress, StudyBegins
 from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash
 from carbon_nas.study.plan import Study
+from carbon_nas.supernet.network import ElasticMobileNetV3
 from carbon_nas.supernet.space import SearchSpace, small_image_space
-from carbon_nas.training.data import Workload, load_workload
+from carbon_nas.supernet.static import channels_last
+from carbon_nas.training.data import Split, Workload, load_workload
+from carbon_nas.training.loop import fit
+from carbon_nas.training.shrinking import ElasticLearner
+from carbon_nas.training.tally import Tally
 
 __all__ = ["Host", "Runner"]
 
@@ -75,6 +81,7 @@ class Runner:
         )
         self._device = _default_device()
         self._running: tuple[PlannedPhase, PhaseContext] | None = None
+        self._warm = False
 
     def run(self) -> None:
         """Do what is not done yet, in order: profile the devices, then every strategy for every seed.
@@ -110,6 +117,28 @@ class Runner:
         for name, seed in jobs:
             strategy = self._strategy(name, self._bench(workload, tables, name, seed))
             self._record(f"{name}-seed{seed}", strategy, seed=seed, role=Role.STRATEGY)
+
+    def _warm_up(self) -> None:
+        if self._warm:
+            return
+        self._warm = True
+        # The first step of a process loads code and builds kernels, which takes seconds. Whoever trains first must not
+        # pay that for all, so a network that nobody keeps takes one step before anything is metered.
+        net = ElasticMobileNetV3(self._space, num_classes=2).to(self._device)
+        learner = ElasticLearner(
+            channels_last(net),
+            choices=self._space.restricted(),
+            subnets=1,
+            teacher=None,
+            rng=random.Random(0),
+            tally=Tally(),
+        )
+        size = self._space.resolutions[0]
+        few = Split(images=torch.zeros(2, self._space.in_channels, size, size), labels=torch.tensor([0, 1]))
+        plan = self._study.trainer.model_copy(update={"batch_size": 2})
+        fit(
+            learner, few.to(self._device), plan, epochs=1, learning_rate=0.0, generator=torch.Generator(), tally=Tally()
+        )
 
     def _order(self, seed: int) -> tuple[str, ...]:
         # Rotated, so that over the seeds no strategy always finds the machine cold.
@@ -162,6 +191,7 @@ class Runner:
             for planned in self._planned(name, strategy):
                 self._observer(PhaseKept(planned=planned))
             return before
+        self._warm_up()
         recorder = Recorder(
             path,
             strategy=strategy.name,

@@ -28,7 +28,8 @@ def augment(x_BCHW: Tensor, generator: torch.Generator) -> Tensor:
     shift = torch.randint(0, 3, (2, batch), generator=generator)
     gain = 0.8 + 0.4 * torch.rand((batch, 1, 1, 1), generator=generator)
     shift, gain = shift.to(x_BCHW.device), gain.to(x_BCHW.device)
-    padded = F.pad(x_BCHW, (1, 1, 1, 1))
+    # The background, not the middle of the range: a shift must not add a grey bar.
+    padded = F.pad(x_BCHW, (1, 1, 1, 1), value=float(x_BCHW.min()))
     rows = shift[0][:, None] + torch.arange(height, device=x_BCHW.device)
     columns = shift[1][:, None] + torch.arange(width, device=x_BCHW.device)
     picture = torch.arange(batch, device=x_BCHW.device)
