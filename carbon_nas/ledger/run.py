@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from carbon_nas.errors import LedgerCorrupt, LedgerError
 from carbon_nas.ledger.journal import head_of, read_events
@@ -45,8 +46,8 @@ class Activity:
     duration_s: float
     energy_j: Mapping[str, float | None]
     device_s: Mapping[str, float | None]
-    steps: int | None
-    macs: int | None
+    steps: int | None = None
+    macs: int | None = None
     wasted: bool = False
     rest_max_j: Mapping[str, float | None] = field(default_factory=dict)
     artefact_hash: str | None = None
@@ -158,40 +159,25 @@ class _Fold:
                 if event.outcome is Outcome.DONE:
                     self.finished.append(begin)
                 self._beat(event.time_s)
-                self.activities.append(
-                    Activity(
-                        phase=event.phase,
-                        name=begin.name,
-                        scope=begin.scope,
-                        scenario=begin.scenario,
-                        duration_s=event.duration_s,
-                        energy_j=event.energy_j,
-                        device_s=event.device_s,
-                        steps=event.steps,
-                        macs=event.macs,
-                        wasted=event.outcome is not Outcome.DONE,
-                        artefact_hash=event.artefact_hash,
-                    )
+                self._close(
+                    begin,
+                    duration_s=event.duration_s,
+                    energy_j=event.energy_j,
+                    device_s=event.device_s,
+                    steps=event.steps,
+                    macs=event.macs,
+                    wasted=event.outcome is not Outcome.DONE,
+                    artefact_hash=event.artefact_hash,
                 )
-                self.open = None
             case Waste():
-                begin = self._begin_of(event.phase)
-                self.activities.append(
-                    Activity(
-                        phase=event.phase,
-                        name=begin.name,
-                        scope=begin.scope,
-                        scenario=begin.scenario,
-                        duration_s=event.seen_duration_s,
-                        energy_j=event.seen_energy_j,
-                        device_s=event.seen_device_s,
-                        steps=None,
-                        macs=None,
-                        wasted=True,
-                        rest_max_j=event.rest_max_j,
-                    )
+                self._close(
+                    self._begin_of(event.phase),
+                    duration_s=event.seen_duration_s,
+                    energy_j=event.seen_energy_j,
+                    device_s=event.seen_device_s,
+                    wasted=True,
+                    rest_max_j=event.rest_max_j,
                 )
-                self.open = None
             case TrainerLog():
                 self.epochs.append((event, self.open.begin if self.open else None))
             case LatencyTableRecord():
@@ -211,21 +197,20 @@ class _Fold:
         # A phase that was neither ended nor written off, because the writer failed: used energy must not vanish.
         if self.open is not None:
             begin, last = self.open.begin, self.open.last_readings
-            self.activities.append(
-                Activity(
-                    phase=begin.phase,
-                    name=begin.name,
-                    scope=begin.scope,
-                    scenario=begin.scenario,
-                    duration_s=self.open.last_time_s - begin.time_s,
-                    energy_j=spent(begin.readings, last, "energy_j"),
-                    device_s=spent(begin.readings, last, "device_s"),
-                    steps=None,
-                    macs=None,
-                    wasted=True,
-                    rest_max_j={reading.component: None for reading in last},
-                )
+            self._close(
+                begin,
+                duration_s=self.open.last_time_s - begin.time_s,
+                energy_j=spent(begin.readings, last, "energy_j"),
+                device_s=spent(begin.readings, last, "device_s"),
+                wasted=True,
+                rest_max_j={reading.component: None for reading in last},
             )
+
+    def _close(self, begin: PhaseBegin, **facts: Any) -> None:
+        self.open = None
+        self.activities.append(
+            Activity(phase=begin.phase, name=begin.name, scope=begin.scope, scenario=begin.scenario, **facts)
+        )
 
     def _beat(self, time_s: float) -> None:
         if self.open is not None:
