@@ -333,3 +333,26 @@ def test_a_full_disk_leaves_whole_lines_and_the_ledger_goes_on_when_there_is_roo
     appended, read = map(int, counts.split())
     assert 0 < appended == read < 1_000
     assert times_s(path) == [float(number) for number in range(appended + 1)]
+
+
+# Systems that lack a call
+
+WITHOUT_FORKING = """
+import os, sys
+from pathlib import Path
+for name in ("register_at_fork", "fork"):
+    if hasattr(os, name):
+        delattr(os, name)
+sys.modules["fcntl"] = None  # What an import of it finds on Windows.
+from carbon_nas.ledger import Journal, Result
+with_lock = Journal(Path(sys.argv[1]))
+with_lock.append(Result(scenario="a", accuracy_fraction=None, latency_ms=None), durable=True)
+with_lock.close()
+print(with_lock.locked)
+"""
+
+
+def test_a_system_without_forks_and_locks_still_writes_and_says_what_it_lacks(path, run_python):
+    done = run_python("-c", WITHOUT_FORKING, str(path))
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
+    assert len(list(read_events(path))) == 1
