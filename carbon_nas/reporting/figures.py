@@ -111,6 +111,8 @@ def _cost_curve(comparison: Comparison, axes: "Axes") -> None:
             markersize=6,
             linestyle="none",
             markeredgecolor="white",
+            clip_on=False,
+            zorder=4,
         )
     for found in crossings:
         if found.n_ratio is None or found.n_ratio > reach:
@@ -126,6 +128,7 @@ def _cost_curve(comparison: Comparison, axes: "Axes") -> None:
             xytext=(-8, 10),
             textcoords="offset points",
             ha="right",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
     axes.axvline(measured, color="0.6", linewidth=0.8, linestyle=":")
     axes.annotate(
