@@ -1,0 +1,31 @@
+"""The reports that are kept in the repository still follow from the ledgers beside them."""
+
+from pathlib import Path
+
+import pytest
+
+from carbon_nas.accounting import site
+from carbon_nas.ledger import read
+from carbon_nas.reporting import build
+
+OWN_RUNS = {"digits", "digits-quick"}  # Where the default studies write; not kept.
+KEPT = sorted(
+    path.parent for path in (Path(__file__).parents[2] / "reports").glob("*/ledger") if path.parent.name not in OWN_RUNS
+)
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
+def test_a_kept_report_says_what_its_ledgers_say(folder: Path) -> None:
+    document, files = build(read(folder / "ledger"), site())
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    for sentence in (*document.verdict, *document.caveats):
+        assert sentence in text
+    assert (folder / "data" / "phases.csv").read_bytes() == files["data/phases.csv"]
+
+
+def test_the_readme_quotes_a_kept_report() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    report = (Path(__file__).parents[2] / "reports" / "digits-cpu" / "report.md").read_text(encoding="utf-8")
+    for figure in ("467 J", "362 J", "117 s", "368 J", "1,414", "4,620"):
+        assert figure in readme
+        assert figure in report
