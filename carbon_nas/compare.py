@@ -76,7 +76,7 @@ def compare(
     if report_only:
         if seeds is not None or cpu_watts_per_core is not None:
             raise UsageError(
-                "--seeds and --cpu-watts-per-core say how to record, and nothing is recorded here",
+                "--seeds and --cpu-watts-per-core say how to record, and nothing is recorded now",
                 where="--report-only",
             )
         folder = out or Path("reports") / _recorded_name(study, quick=quick)

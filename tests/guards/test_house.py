@@ -24,14 +24,15 @@ LONGEST_MODULE = 350
 
 @pytest.fixture(scope="module")
 def tracked() -> list[PurePosixPath]:
-    """Every file under version control; in an unpacked archive, every file."""
+    """Every file under version control; in an unpacked archive, every file but those of tools and environments."""
     if shutil.which("git") and (REPOSITORY / ".git").exists():
         listing = subprocess.run(
             ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
         ).stdout
         return [PurePosixPath(name) for name in listing.split("\0") if name]
-    files = [path for path in REPOSITORY.rglob("*") if path.is_file()]
-    return [PurePosixPath(path.relative_to(REPOSITORY).as_posix()) for path in files]
+    files = [path.relative_to(REPOSITORY) for path in REPOSITORY.rglob("*") if path.is_file()]
+    ours = [path for path in files if path.parts[0] in {".ci", ".github"} or path.parts[0][0] != "."]
+    return [PurePosixPath(path.as_posix()) for path in ours]
 
 
 def bash_blocks() -> list[str]:
