@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 from statistics import fmean
 
 import pandas as pd
@@ -12,11 +12,12 @@ from carbon_nas.accounting.statement import Statement
 from carbon_nas.comparison.break_even import BreakEven, break_even
 from carbon_nas.comparison.cost_curve import CostCurve, SeedCost
 from carbon_nas.comparison.delivery import Delivery, Gap, accuracy_gap
-from carbon_nas.errors import LedgerError, UnknownQuantity
+from carbon_nas.comparison.finished import finished
+from carbon_nas.errors import UnknownQuantity
 from carbon_nas.ledger.records import Role, Scope
 from carbon_nas.sources import Tier
 
-__all__ = ["Comparison", "Lost", "PhaseCost", "StrategyCost", "compare"]
+__all__ = ["Comparison", "Lost", "PhaseCost", "StrategyCost", "Work", "compare"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +64,20 @@ class StrategyCost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What a strategy had done after 0, 1, 2, ... scenarios, as it was run: the mean over seeds.
+
+    Attributes:
+        device_s, steps, macs: running totals, the work that is paid once first; None where somebody did not count.
+    """
+
+    strategy: str
+    device_s: tuple[float | None, ...]
+    steps: tuple[int | None, ...]
+    macs: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Lost:
     """An attempt that was interrupted or killed: real energy that no network came of.
 
@@ -93,6 +108,7 @@ class Comparison:
     strategies: tuple[StrategyCost, ...]
     phases: tuple[PhaseCost, ...]
     curves: tuple[CostCurve, ...]
+    work: tuple[Work, ...]
     break_evens: tuple[BreakEven, ...]
     deliveries: tuple[Delivery, ...]
     gaps: tuple[Gap, ...]
@@ -206,6 +222,23 @@ def _curve(strategy: str, rows: pd.DataFrame) -> CostCurve:
     return CostCurve(strategy=strategy, seeds=tuple(seeds))
 
 
+def _work(strategy: str, rows: pd.DataFrame) -> Work:
+    def running(column: str) -> list[float | None]:
+        totals = []
+        for _, mine in rows.groupby("seed", sort=True):
+            once = _sum_or_gap(mine[mine["scope"] == Scope.ONCE][column])
+            each = mine[mine["scope"] == Scope.PER_SCENARIO].groupby("scenario", sort=False)[column].agg(_sum_or_gap)
+            totals.append(list(accumulate(each, initial=once)))
+        return [_mean(pd.Series(values, dtype=float)) for values in zip(*totals, strict=True)]
+
+    return Work(
+        strategy=strategy,
+        device_s=tuple(running("device_s")),
+        steps=tuple(map(_whole_number, running("steps"))),
+        macs=tuple(map(_whole_number, running("macs"))),
+    )
+
+
 def _whole(curve: CostCurve, phases: Sequence[PhaseCost]) -> StrategyCost:
     mine = [phase for phase in phases if phase.strategy == curve.strategy]
 
@@ -242,40 +275,6 @@ def _lost(statements: Sequence[Statement]) -> Iterable[Lost]:
                 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Finished:
-    """What can be compared: the seeds and scenarios for which every strategy has delivered a network."""
-
-    seeds: frozenset[int]
-    scenarios: tuple[str, ...]
-    unfinished: tuple[str, ...]
-
-
-def _finished(statements: Sequence[Statement], found: Sequence[Delivery]) -> _Finished:
-    own = {(one.strategy, one.seed) for one in statements if one.role != Role.SHARED}
-    delivered = {pair: {item.scenario for item in found if (item.strategy, item.seed) == pair} for pair in own}
-    by_strategy = {
-        strategy: {seed for name, seed in own if name == strategy and delivered[name, seed]} for strategy, _ in own
-    }
-    without = sorted(strategy for strategy, seeds in by_strategy.items() if not seeds)
-    if without or not own:
-        raise LedgerError(
-            f"{', '.join(without) or 'no strategy'} has not delivered a network for any scenario yet",
-            cure="run the study first, with carbon-nas compare; an own loop says it with Recorder.result()",
-        )
-    seeds = frozenset[int].intersection(*(frozenset(each) for each in by_strategy.values()))
-    compared = [scenarios for (_, seed), scenarios in delivered.items() if seed in seeds]
-    common = set[str].intersection(*compared) if compared else set()
-    if not common:
-        raise LedgerError("the strategies have no finished scenario in common", cure="run the study to its end")
-    everything = set[str].union(*delivered.values())
-    order = dict.fromkeys(item.scenario for item in found if item.scenario in common)
-    unfinished = [
-        f"{name}, seed {seed}" for name, seed in sorted(own) if seed not in seeds or delivered[name, seed] != everything
-    ]
-    return _Finished(seeds=seeds, scenarios=tuple(order), unfinished=tuple(unfinished))
-
-
 def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> Comparison:
     """Compare the strategies of a study, on the seeds and scenarios that all of them have finished.
 
@@ -287,13 +286,14 @@ def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> 
         LedgerError: if there is nothing finished to compare.
         UnknownQuantity: if the energy of a phase is not known.
     """
-    done = _finished(statements, deliveries)
+    done = finished(statements, deliveries)
     frame = _charged(_frame(statements))
     per_scenario = frame["scope"] == Scope.PER_SCENARIO
     frame = frame[frame["seed"].isin(done.seeds) & (~per_scenario | frame["scenario"].isin(done.scenarios))]
     _complete(frame)
     phases = tuple(_phases(frame))
     curves = tuple(_curve(str(name), rows) for name, rows in frame.groupby("strategy", sort=False))
+    work = {str(name): _work(str(name), rows) for name, rows in frame.groupby("strategy", sort=False)}
     # The order of the reader: whoever pays most once comes first.
     curves = tuple(sorted(curves, key=lambda curve: -curve.once_j))
     strategies = tuple(_whole(curve, phases) for curve in curves)
@@ -305,6 +305,7 @@ def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> 
         strategies=strategies,
         phases=tuple(sorted(phases, key=lambda phase: order.index(phase.strategy))),
         curves=curves,
+        work=tuple(work[name] for name in order),
         break_evens=tuple(break_even(one, other) for one, other in combinations(curves, 2)),
         deliveries=tuple(kept),
         gaps=tuple(accuracy_gap(kept, one, other) for one, other in combinations(order, 2)),

@@ -98,25 +98,31 @@ def phase_table(comparison: Comparison, carbon: Carbon) -> Table:
 
 
 def curve_table(comparison: Comparison) -> Table:
-    """Return energy over N: as it was run, then extrapolated to just beyond break-even."""
+    """Return energy and work over N: as it was run, then energy extrapolated to just beyond break-even."""
     reach = max(curve.measured_n for curve in comparison.curves)
     wanted = max([reach + 2, *(found.first_n or 0 for found in comparison.break_evens)])
     rows = []
     for n in range(1, min(wanted, 100) + 1):
-        cells = []
-        for curve, cost in zip(comparison.curves, comparison.strategies, strict=True):
-            run = n <= curve.measured_n
-            energy_j = curve.points_j()[n] if run else curve.energy_j(n)
-            cells.append(joules(energy_j, cost.tier if run else Tier.MODELLED))
+        cells: list[Cell] = []
+        for curve, cost, work in zip(comparison.curves, comparison.strategies, comparison.work, strict=True):
+            if n <= curve.measured_n:
+                cells += [
+                    joules(curve.points_j()[n], cost.tier),
+                    seconds(work.device_s[n]),
+                    counted(work.steps[n], "steps"),
+                    counted(work.macs[n], "MACs", Tier.MODELLED),
+                ]
+            else:
+                cells += [joules(curve.energy_j(n), Tier.MODELLED), *[word("not run")] * len(WORK)]
         rows.append((word(str(n)), word("run" if n <= reach else "extrapolated"), *cells))
+    columns = [Column(key="scenarios_n", title="N", numeric=False), Column(key="basis", title="basis", numeric=False)]
+    for curve in comparison.curves:
+        columns.append(Column(key=f"{curve.strategy}_j", title=curve.strategy))
+        columns += [Column(key=f"{curve.strategy}_{column.key}", title=column.title) for column in WORK]
     return Table(
         key="cost_curve",
         title="Energy over the number of scenarios",
-        columns=(
-            Column(key="scenarios_n", title="N", numeric=False),
-            Column(key="basis", title="basis", numeric=False),
-            *(Column(key=f"{curve.strategy}_j", title=curve.strategy) for curve in comparison.curves),
-        ),
+        columns=tuple(columns),
         rows=tuple(rows),
         note="; ".join(
             f"{curve.strategy}: E(N) = {energy(curve.once_j)} + N x {energy(curve.slope_j)}"

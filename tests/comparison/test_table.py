@@ -46,6 +46,15 @@ def test_phases_add_up_to_strategies_and_strategies_to_curves(tmp_path: Path) ->
         assert curve.points_j()[-1] == pytest.approx(cost.energy_j)
 
 
+def test_work_runs_up_beside_the_energy_of_the_curve(tmp_path: Path) -> None:
+    comparison = comparison_of(record_study(tmp_path))
+    upfront, repeated = comparison.work
+    # 1 W: a second of device time is a joule.
+    assert upfront.device_s == comparison.curves[0].points_j() == (100.0, 107.0, 118.0)
+    assert (upfront.steps, repeated.steps) == ((10, 15, 20), (0, 5, 10))
+    assert repeated.macs == (0, 1_001_000, 2_002_000)
+
+
 def test_several_seeds_give_a_mean_and_a_range(tmp_path: Path) -> None:
     upfront, _ = comparison_of(record_study(tmp_path, seeds=2)).strategies
     assert (upfront.low_j, upfront.energy_j, upfront.high_j) == (118.0, 168.0, 218.0)
