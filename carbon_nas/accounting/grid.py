@@ -108,7 +108,7 @@ def grid(zone: str) -> Grid:
             name="world average",
             intensity_g_per_kwh=float(table["world_average"]),
             year=None,
-            basis="electricity generation, IEA status report of 2019, CO2 only",
+            basis="electricity generation, IEA status report of 2019",
             source=_source("carbon_intensity_per_source.json, IEA Global Energy & CO2 Status Report 2019"),
         )
     mix = source.get_global_energy_mix_data()
