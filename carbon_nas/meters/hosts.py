@@ -4,43 +4,118 @@ import contextlib
 import importlib
 import importlib.metadata
 import platform
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
 
 import psutil
 
 from carbon_nas.errors import MeterError, NoDevice
-from carbon_nas.meters.base import Meter
+from carbon_nas.meters.base import Component, Meter
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.estimate import CpuEstimateMeter, cpu_model
+from carbon_nas.meters.memory import MemoryEstimateMeter
 from carbon_nas.meters.nvml import LEAVE_OUT, NvmlMeter
+from carbon_nas.meters.rapl import RaplMeter
 
-__all__ = ["host_facts", "open_meters", "package_versions"]
+__all__ = ["Coverage", "host_facts", "not_covered", "open_meters", "package_versions"]
+
+POWERCAP = Path("/sys/class/powercap")
 
 
-def open_meters(*, clock: Clock | None = None, cpu_watts_per_core: float | None = None) -> tuple[Meter, ...]:
-    """Open every meter that works on this host: the CPU estimate, and NVIDIA GPUs where there are any.
+class Coverage(StrEnum):
+    """What of the host is metered beside its GPUs."""
+
+    ALL = "all"
+    CPU = "cpu"  # Without memory.
+    NONE = "none"
+
+
+def open_meters(
+    *,
+    clock: Clock | None = None,
+    cpu_watts_per_core: float | None = None,
+    host: Coverage = Coverage.ALL,
+    powercap: Path = POWERCAP,
+) -> tuple[Meter, ...]:
+    """Open every meter that works on this host: CPU, memory, and NVIDIA GPUs where there are any.
+
+    The CPU is measured where RAPL can be read, and else estimated, never both: it would be counted twice. So is memory.
 
     Args:
         clock: what tells the time; the system's if not given.
-        cpu_watts_per_core: overrides the power per core of the CPU estimate.
+        cpu_watts_per_core: overrides the power per core of the CPU estimate, and asks for it where RAPL could be read.
+        host: what is metered beside GPUs.
+        powercap: where Linux shows RAPL.
 
     Raises:
         MeterError: if `cpu_watts_per_core` is not positive, or an NVIDIA GPU is visible whose energy cannot be read:
             a run on it would look cheaper than it is.
+        NoDevice: if nothing is left to meter.
     """
     clock = clock or SystemClock()
-    meters: list[Meter] = [CpuEstimateMeter(cpu_watts_per_core)]
-    # No NVIDIA driver is the normal case on a laptop, not an error.
-    with contextlib.suppress(NoDevice):
-        meters.append(_gpus(clock))
+    meters: list[Meter] = []
+    try:
+        if host is not Coverage.NONE:
+            meters += _host(clock, cpu_watts_per_core, host, powercap)
+        # No NVIDIA driver is the normal case on a laptop, not an error.
+        with contextlib.suppress(NoDevice):
+            meters.append(_gpus(clock))
+    except BaseException:
+        for meter in meters:
+            meter.close()
+        raise
+    if not meters:
+        raise NoDevice("there is no GPU, and the host is switched off", cure="let the host be metered")
     return tuple(meters)
+
+
+def _host(clock: Clock, cpu_watts_per_core: float | None, host: Coverage, powercap: Path) -> Iterator[Meter]:
+    if cpu_watts_per_core is not None:
+        yield CpuEstimateMeter(cpu_watts_per_core)
+        if host is Coverage.ALL:
+            yield MemoryEstimateMeter(clock)
+        return
+    measured = _rapl(clock, powercap)
+    names = () if measured is None else tuple(part.name for part in measured.components)
+    if measured is None:
+        yield CpuEstimateMeter()
+    else:
+        yield measured
+    if host is Coverage.ALL and not any(name.startswith("dram") for name in names):
+        yield MemoryEstimateMeter(clock)
+
+
+def _rapl(clock: Clock, powercap: Path) -> RaplMeter | None:
+    # Only if all of it can be read: a part of a CPU that is not known would hide in a sum that is.
+    try:
+        meter = RaplMeter(clock, powercap)
+    except NoDevice:
+        return None
+    if all(reading.energy_j is not None for reading in meter.read()):
+        return meter
+    meter.close()
+    return None
+
+
+def not_covered(components: Sequence[Component]) -> tuple[str, ...]:
+    """Return what draws power on a host and is not among the components, in words."""
+    kinds = {part.name.partition(":")[0] for part in components}
+    missing = [
+        words
+        for kind, words in (("cpu", "CPU"), ("dram", "memory"), ("gpu", "GPUs, if there are any"))
+        if kind not in kinds
+    ]
+    return (*missing, "disks", "network", "fans", "power supply losses", "cooling")
 
 
 def _gpus(clock: Clock) -> Meter:
     meter = NvmlMeter(clock, importlib.import_module("pynvml"))
-    blind = [reading.component for reading in meter.read() if reading.energy_j is None]
-    if blind:
+    if meter.blind:
         meter.close()
-        raise MeterError("this GPU has no energy counter that answers", where=", ".join(blind), cure=LEAVE_OUT)
+        raise MeterError(
+            "this GPU has no energy counter and does not tell its power", where=", ".join(meter.blind), cure=LEAVE_OUT
+        )
     return meter
 
 

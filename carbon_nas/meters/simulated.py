@@ -14,9 +14,10 @@ class SimulatedMeter:
         clock: what tells the time; with a `ManualClock` every joule is decided by the test.
         power_w: the constant power.
         component: the name of the only component.
+        own: whether it stands for something that belongs to this process alone; False for a device that others share.
     """
 
-    def __init__(self, clock: Clock, *, power_w: float = 100.0, component: str = "simulated") -> None:
+    def __init__(self, clock: Clock, *, power_w: float = 100.0, component: str = "simulated", own: bool = True) -> None:
         self._clock, self._power_w, self._start_s = clock, power_w, clock.monotonic_s()
         self.components: tuple[Component, ...] = (
             Component(
@@ -26,13 +27,17 @@ class SimulatedMeter:
                 power_max_w=power_w,
                 inputs={"power_w": power_w},
                 note="simulated, no hardware was read",
+                tick_s=0.0,
+                own=own,
             ),
         )
 
     def read(self) -> tuple[Reading, ...]:
         """Return power times the time since the meter was made."""
         elapsed_s = self._clock.monotonic_s() - self._start_s
-        return (Reading(component=self.components[0].name, energy_j=self._power_w * elapsed_s, device_s=elapsed_s),)
+        energy_j = self._power_w * elapsed_s
+        name = self.components[0].name
+        return (Reading(component=name, energy_j=energy_j, device_s=elapsed_s, power_w=self._power_w),)
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

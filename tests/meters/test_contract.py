@@ -7,8 +7,9 @@ import pytest
 from carbon_nas.meters import ManualClock, SimulatedMeter
 from carbon_nas.meters.estimate import CpuEstimateMeter
 from carbon_nas.meters.nvml import NvmlMeter
+from carbon_nas.meters.simulated_gpu import SimulatedGpu
+from carbon_nas.meters.simulated_nvml import SimulatedNvml
 from tests.contracts.meter import MeterContract
-from tests.meters.fake_nvml import FakeNvml
 
 
 class TestSimulatedMeter(MeterContract):
@@ -41,30 +42,25 @@ class TestCpuEstimateMeter(MeterContract):
 
 
 class TestNvmlMeter(MeterContract):
+    GPU: dict[str, bool] = {}  # noqa: RUF012
+
     @pytest.fixture
     def clock(self):
         return ManualClock()
 
     @pytest.fixture
-    def nvml(self):
-        return FakeNvml({"GPU-a": 10**9, "GPU-b": 5})
+    def meter(self, clock):
+        nvml = SimulatedNvml(clock, [SimulatedGpu(uuid="GPU-a", **self.GPU), SimulatedGpu(uuid="GPU-b")])
+        return NvmlMeter(clock, nvml, environment={})
 
     @pytest.fixture
-    def meter(self, clock, nvml, monkeypatch):
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        return NvmlMeter(clock, nvml)
-
-    @pytest.fixture
-    def spend(self, clock, nvml):
-        def work():
-            clock.advance(0.1)
-            for uuid, shown_mj in nvml.counter_mj.items():
-                nvml.counter_mj[uuid] = None if shown_mj is None else shown_mj + 20_000
-
-        return work
+    def spend(self, clock):
+        return lambda: clock.advance(0.2)
 
 
 class TestNvmlMeterOnAGpuWithoutCounter(TestNvmlMeter):
-    @pytest.fixture
-    def nvml(self):
-        return FakeNvml({"GPU-a": None, "GPU-b": 5})
+    GPU = {"counter": False}  # noqa: RUF012
+
+
+class TestNvmlMeterOnAGpuThatTellsNothing(TestNvmlMeter):
+    GPU = {"counter": False, "instant": False, "average": False}  # noqa: RUF012

@@ -2,25 +2,29 @@
 
 import platform
 import sys
+from pathlib import Path
 
 import pytest
 
 from carbon_nas.errors import MeterError
-from carbon_nas.meters import open_meters
+from carbon_nas.meters import ManualClock, open_meters
 from carbon_nas.meters.hosts import host_facts, package_versions
-from tests.meters.fake_nvml import FakeNvml
+from carbon_nas.meters.simulated_gpu import SimulatedGpu
+from carbon_nas.meters.simulated_nvml import SimulatedNvml
 
 
 @pytest.fixture
 def nvml(monkeypatch):
-    fake = FakeNvml({"GPU-a": 0})
+    simulated = SimulatedNvml(ManualClock(), [SimulatedGpu(uuid="GPU-a", mig=("MIG-1",))])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    return fake
+    monkeypatch.setitem(sys.modules, "pynvml", simulated)
+    return simulated
 
 
 def opened() -> list[str]:
-    return [component.name for meter in open_meters() for component in meter.components]
+    """What is metered on a host whose CPU can only be estimated, memory aside."""
+    meters = open_meters(powercap=Path("no-such-folder"))
+    return [component.name for meter in meters for component in meter.components if component.name != "dram"]
 
 
 def test_a_host_with_a_gpu_has_both_meters(nvml):
@@ -28,7 +32,7 @@ def test_a_host_with_a_gpu_has_both_meters(nvml):
 
 
 def test_a_host_without_nvml_still_has_the_cpu(nvml):
-    nvml.driver_works = False
+    nvml.driver = False
     assert opened() == ["cpu:process"]
 
 
@@ -38,25 +42,25 @@ def test_a_process_that_may_use_no_gpu_still_has_the_cpu(nvml, monkeypatch, sele
     assert opened() == ["cpu:process"]
 
 
-def test_a_mig_slice_that_cannot_be_metered_is_not_left_out_in_silence(nvml, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-12345")
-    try:
-        meters = open_meters()
-    except MeterError:
-        return  # Refused: then nothing is recorded that looks complete.
-    readings = [reading for meter in meters for reading in meter.read()]
-    assert [reading.energy_j for reading in readings if reading.component.startswith("gpu")] == [None]
+def test_a_mig_slice_is_metered_by_its_board(nvml, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
+    assert opened()[-1] == "gpu:GPU-a"
 
 
-def test_a_gpu_without_a_counter_that_answers_is_not_left_out_in_silence(nvml):
-    nvml.counter_mj["GPU-a"] = None
+def test_a_gpu_without_a_counter_is_metered_by_its_power(nvml):
+    nvml.gpus = (SimulatedGpu(uuid="GPU-a", counter=False),)
+    assert opened()[-1] == "gpu:GPU-a"
+
+
+def test_a_gpu_that_tells_nothing_is_not_left_out_in_silence(nvml):
+    nvml.gpus = (SimulatedGpu(uuid="GPU-a", counter=False, instant=False, average=False),)
     with pytest.raises(MeterError, match=r"gpu:GPU-a: .*no energy counter.*; .*CUDA_VISIBLE_DEVICES"):
         open_meters()
     assert nvml.users == 0
 
 
 def test_the_power_of_a_core_is_handed_on(nvml):
-    meter, _ = open_meters(cpu_watts_per_core=3.5)
+    meter, *_ = open_meters(cpu_watts_per_core=3.5)
     assert meter.components[0].inputs["watts_per_core"] == 3.5
 
 

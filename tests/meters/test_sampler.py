@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from carbon_nas.meters.sampler import Heartbeat
+from carbon_nas.meters.sampler import Sampler
 from tests.ledger.accidents import in_a_fork, needs_fork
 
 PATIENCE_S = 30.0
@@ -27,7 +27,7 @@ class Beats:
 
 def test_it_beats_again_and_again_until_it_is_closed():
     beats = Beats()
-    heart = Heartbeat(beats, interval_s=0.001)
+    heart = Sampler(beats, interval_s=0.001)
     heart.start()
     assert beats.enough.wait(PATIENCE_S)
     heart.close()
@@ -36,16 +36,16 @@ def test_it_beats_again_and_again_until_it_is_closed():
 
 def test_it_is_over_when_close_comes_back():
     beats = Beats()
-    heart = Heartbeat(beats, interval_s=0.001)
+    heart = Sampler(beats, interval_s=0.001)
     heart.start()
     assert beats.enough.wait(PATIENCE_S)
     heart.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "carbon-nas-heartbeat"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "carbon-nas-sampler"]
 
 
 def test_a_beat_that_fails_is_counted_and_does_not_stop_the_heart():
     beats = Beats(error=RuntimeError("the sensor fell off"))
-    heart = Heartbeat(beats, interval_s=0.001)
+    heart = Sampler(beats, interval_s=0.001)
     heart.start()
     assert beats.enough.wait(PATIENCE_S)
     heart.close()
@@ -54,7 +54,7 @@ def test_a_beat_that_fails_is_counted_and_does_not_stop_the_heart():
 
 
 def test_it_can_be_closed_twice_and_before_it_began():
-    heart = Heartbeat(Beats(), interval_s=1.0)
+    heart = Sampler(Beats(), interval_s=1.0)
     heart.close()
     heart.start()
     heart.close()
@@ -64,13 +64,13 @@ def test_it_can_be_closed_twice_and_before_it_began():
 @pytest.mark.parametrize("interval_s", [0.0, -1.0, float("nan")])
 def test_an_interval_that_is_none_is_refused(interval_s):
     with pytest.raises(ValueError, match="above 0 s"):
-        Heartbeat(Beats(), interval_s=interval_s)
+        Sampler(Beats(), interval_s=interval_s)
 
 
 @needs_fork
 def test_in_a_forked_child_there_is_no_heart_and_closing_it_does_nothing():
     beats = Beats()
-    heart = Heartbeat(beats, interval_s=0.001)
+    heart = Sampler(beats, interval_s=0.001)
     heart.start()
     assert beats.enough.wait(PATIENCE_S)
 
