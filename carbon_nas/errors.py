@@ -10,7 +10,8 @@ CarbonNasError                 every error of this package; `str()` is one line:
 │   ├── LedgerCorrupt          a whole line is damaged or the chain is broken
 │   ├── LedgerBusy             another process is writing to it
 │   ├── LedgerExists           a new run would overwrite an old one
-│   └── LedgerMismatch         it was recorded by another study, code or machine
+│   ├── LedgerMismatch         it was recorded by another study, code or machine
+│   └── LedgerOverlap          two ledgers counted the same joules of one device
 ├── OutputError                a folder or file cannot be written
 ├── MeterError                 a meter cannot be opened or read
 │   └── NoDevice               there is nothing of that kind to meter
@@ -28,6 +29,7 @@ __all__ = [
     "LedgerError",
     "LedgerExists",
     "LedgerMismatch",
+    "LedgerOverlap",
     "MeterError",
     "MissingExtra",
     "NoDevice",
@@ -105,6 +107,10 @@ class LedgerExists(LedgerError):
 
 class LedgerMismatch(LedgerError):
     """The ledger was recorded by another study, code or machine."""
+
+
+class LedgerOverlap(LedgerError):
+    """Two ledgers metered the same device at the same time, so that a sum would count its joules twice."""
 
 
 class OutputError(CarbonNasError):

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -20,12 +21,53 @@ except ImportError:  # pragma: no cover
 _LONGEST = 100
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
-__all__ = ["lock", "name_for_file", "output_folder", "sha256", "sync_folder", "write_whole"]
+__all__ = [
+    "MANIFEST",
+    "lock",
+    "manifest_of",
+    "manifest_text",
+    "name_for_file",
+    "output_folder",
+    "sha256",
+    "sync_folder",
+    "write_whole",
+]
+
+MANIFEST = "manifest.sha256"
+"""Lists the hash of every file of a report, as `sha256sum -c` reads it."""
+
+_PASSING = "checkpoints"
 
 
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of some bytes as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def manifest_of(folder: Path) -> Mapping[str, str]:
+    """Hash every file of a folder but its manifest and its checkpoints, by POSIX paths within it, sorted.
+
+    Raises:
+        OutputError: if one cannot be read.
+    """
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.relative_to(folder).parts[0] not in {MANIFEST, _PASSING}
+    }
+    hashes = {}
+    for name in sorted(found):
+        try:
+            with found[name].open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise OutputError(f"cannot be read ({error.strerror or error})", where=str(found[name])) from error
+    return hashes
+
+
+def manifest_text(hashes: Mapping[str, str]) -> str:
+    """Write hashes by file name as `sha256sum -c` reads them."""
+    return "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
 
 
 def name_for_file(name: str) -> str:

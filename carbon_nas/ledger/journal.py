@@ -6,11 +6,12 @@ zeros. Only a last line without a newline is torn (the process died while writin
 opened for writing. A whole line that does not fit is damage, and is refused.
 """
 
+import hashlib
 import math
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,11 +20,13 @@ from carbon_nas.errors import LedgerBusy, LedgerCorrupt, LedgerError, OutputErro
 from carbon_nas.files import lock, sha256, sync_folder
 from carbon_nas.ledger.records import Event, event_adapter, to_line
 
-__all__ = ["GENESIS", "Journal", "chain", "head_of", "read_events"]
+__all__ = ["EventReader", "GENESIS", "Journal", "chain", "head_of", "read_events"]
 
 GENESIS = "0" * 64
 _MARK = b',"hash":"'
 _TAIL = len(_MARK) + 64 + len(b'"}')
+_BLOCK = 1 << 16
+_ENDING = b',"prev":"%b"' + _MARK + b'%b"}\n'
 
 
 def chain(event: Event, prev: str) -> tuple[bytes, str]:
@@ -33,30 +36,27 @@ def chain(event: Event, prev: str) -> tuple[bytes, str]:
     return body + _MARK + digest.encode() + b'"}\n', digest
 
 
-def _link(line: bytes, prev: str, where: str) -> str:
-    body, tail = line[:-_TAIL], line[-_TAIL:]
-    cure = "restore this file from a copy; nothing was changed"
+def _what_is_wrong(line: bytes, digest: str) -> str:
+    tail = line[-_TAIL:]
     if not (tail.startswith(_MARK) and tail.endswith(b'"}')):
         turned = " (its line ending was changed to CRLF)" if line.endswith(b"\r") else ""
-        raise LedgerCorrupt(f"this line is damaged: it does not end in its hash{turned}", where=where, cure=cure)
-    digest = tail[len(_MARK) : -2].decode(errors="replace")
-    if sha256(body) != digest:
-        raise LedgerCorrupt("this line is damaged: its hash does not fit its bytes", where=where, cure=cure)
-    if not body.endswith(b',"prev":"' + prev.encode() + b'"'):
-        raise LedgerCorrupt("the chain is broken: a line before this one is missing or changed", where=where, cure=cure)
-    return digest
+        return f"this line is damaged: it does not end in its hash{turned}"
+    if tail[len(_MARK) : -2] != digest.encode():
+        return "this line is damaged: its hash does not fit its bytes"
+    return "the chain is broken: a line before this one is missing or changed"
 
 
-def _parse(line: bytes, where: str) -> Event:
-    try:
-        return event_adapter.validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise LedgerCorrupt(
-            f"this line is whole but not understood ({first['msg']})",
-            where=where,
-            cure="it may come from a newer carbon_nas; upgrade and try again",
-        ) from error
+def _damage(what: str, path: Path, number: int) -> LedgerCorrupt:
+    cure = "restore this file from a copy; nothing was changed"
+    return LedgerCorrupt(what, where=f"{path}, line {number}", cure=cure)
+
+
+def _strange(error: ValidationError, path: Path, number: int) -> LedgerCorrupt:
+    return LedgerCorrupt(
+        f"this line is whole but not understood ({error.errors()[0]['msg']})",
+        where=f"{path}, line {number}",
+        cure="it may come from a newer carbon_nas; upgrade and try again",
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -67,47 +67,84 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise LedgerError(f"cannot be read ({error.strerror or error})", where=str(path)) from error
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """Stream the events of a ledger and check its chain on the way. A torn last line is left out, never mended.
+class EventReader:
+    """Streams the events of a ledger and checks its chain on the way. A torn last line is left out, never mended.
 
-    Raises:
-        LedgerCorrupt: at the first whole line that is damaged, with its number.
+    Attributes:
+        head: the hash of the line that was read last.
+        lines: how many whole lines were read so far.
+        torn_bytes: once all is read, the length of a last line without its newline; 0 if there is none.
     """
-    prev = GENESIS
-    for number, raw in _lines(path):
-        if not raw.endswith(b"\n"):
-            return
-        where = f"{path}, line {number}"
-        prev = _link(raw[:-1], prev, where)
-        yield _parse(raw[:-1], where)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.head, self.lines, self.torn_bytes = GENESIS, 0, 0
+
+    def __iter__(self) -> Iterator[Event]:
+        """Read from the beginning.
+
+        Raises:
+            LedgerCorrupt: at the first whole line that is damaged, with its number.
+            LedgerError: if the file cannot be read.
+        """
+        self.head, self.lines, self.torn_bytes = GENESIS, 0, 0
+        typed = event_adapter.validator.validate_json
+        for number, raw in _lines(self.path):
+            # One comparison covers the chain, the hash, and the end of the line; what failed is looked for afterwards.
+            digest = hashlib.sha256(raw[: -_TAIL - 1]).hexdigest()
+            if not raw.endswith(_ENDING % (self.head.encode(), digest.encode())):
+                if not raw.endswith(b"\n"):
+                    self.torn_bytes = len(raw)
+                    return
+                raise _damage(_what_is_wrong(raw[:-1], digest), self.path, number)
+            try:
+                event: Event = typed(raw)
+            except ValidationError as error:
+                raise _strange(error, self.path, number) from error
+            self.head, self.lines = digest, number
+            yield event
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Stream the events of a ledger, as `EventReader` does."""
+    return iter(EventReader(path))
 
 
 def head_of(path: Path) -> str:
-    """Return the hash of a ledger's last whole line; check the chain with `read_events`."""
-    head = GENESIS
-    for _, raw in _lines(path):
-        if raw.endswith(b"\n"):
-            head = raw[-1 - 2 - 64 : -1 - 2].decode(errors="replace")
-    return head
+    """Return the hash of a ledger's last whole line; whoever reads the events too gets it from `EventReader`."""
+    try:
+        with path.open("rb") as file:
+            begin, tail, place = file.seek(0, os.SEEK_END), b"", -1
+            while begin and place < _TAIL:
+                begin, end = max(0, begin - _BLOCK), begin
+                file.seek(begin)
+                tail = file.read(end - begin) + tail
+                place = tail.rfind(b"\n")
+    except OSError as error:
+        raise LedgerError(f"cannot be read ({error.strerror or error})", where=str(path)) from error
+    return GENESIS if place < _TAIL else tail[place - 2 - 64 : place - 2].decode(errors="replace")
 
 
 class Journal:
     """A ledger that is being written. Safe to append to from several threads.
 
+    Args:
+        path: the file; its folder is made.
+        replay: is handed every event that stands in the ledger already, one after the other.
+
     Attributes:
         head: the hash of the last line.
-        events: what stood in the ledger when it was opened.
         bytes_cut: the length of the torn last line that was cut off on opening; 0 if it was whole.
         locked: True if no other process can write to it, None if this system cannot promise that.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, replay: Callable[[Event], None] | None = None) -> None:
         self.path = path
         self.head = GENESIS
-        self.events: tuple[Event, ...] = ()
         self.bytes_cut = 0
         self._mutex, self._pid = threading.Lock(), os.getpid()
         self._pending: tuple[int, int, str] | None = None
+        self._fresh = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
@@ -123,26 +160,31 @@ class Journal:
                 cure="wait for it, or choose another --out",
             )
         try:
-            self._continue()
+            self._continue(replay)
         except BaseException:
             self._file.close()
             raise
 
-    def _continue(self) -> None:
-        whole, events = 0, []
-        for number, raw in _lines(self.path):
-            if not raw.endswith(b"\n"):
-                self.bytes_cut = len(raw)
-                break
-            where = f"{self.path}, line {number}"
-            self.head = _link(raw[:-1], self.head, where)
-            events.append(_parse(raw[:-1], where))
-            whole += len(raw)
-        self.events = tuple(events)
+    def _continue(self, replay: Callable[[Event], None] | None) -> None:
+        reader = EventReader(self.path)
+        for event in reader:
+            if replay is not None:
+                replay(event)
+        self.head, self.bytes_cut = reader.head, reader.torn_bytes
         if self.bytes_cut:
-            self._file.truncate(whole)
+            self._file.truncate(self._file.seek(0, os.SEEK_END) - self.bytes_cut)
         os.fsync(self._file.fileno())
         sync_folder(self.path.parent)
+
+    @property
+    def inert(self) -> bool:
+        """Whether this is a forked child, in which nothing is written."""
+        return os.getpid() != self._pid
+
+    @property
+    def wrote_last(self) -> bool:
+        """Whether the last event that was appended stands in the file, even if making it durable failed."""
+        return self._pending is None
 
     def append(self, event: Event, *, durable: bool = False) -> None:
         """Add one line; with `durable`, do not return before it is on the disk.
@@ -155,21 +197,22 @@ class Journal:
             LedgerError: if the ledger is closed, or the event is no JSON.
             ValueError: if the event holds a NaN or an infinity.
         """
-        if os.getpid() != self._pid:
+        if self.inert:
             return
         _refuse_nan(event)
         with self._mutex:
             if self._file.closed:
                 raise LedgerError("this ledger is closed", where=str(self.path), cure="record inside the with block")
-            self._settle()
-            line, digest = self._line(event)
-            # Noted before it is written: if Ctrl-C or a full disk breaks in, the next call knows what to look for.
-            self._pending = (self._file.seek(0, os.SEEK_END), len(line), digest)
             try:
+                self._settle()
+                line, digest = self._line(event)
+                # Noted before it is written: if Ctrl-C or a full disk breaks in, the next call knows what to look for.
+                self._pending = (self._file.seek(0, os.SEEK_END), len(line), digest)
                 self._write(line)
                 self._settle()
+                self._fresh = True
                 if durable:
-                    os.fsync(self._file.fileno())
+                    self._sync()
             except OSError as error:
                 raise OutputError(f"cannot be written ({error.strerror or error})", where=str(self.path)) from error
 
@@ -198,9 +241,28 @@ class Journal:
                 cure="hand over plain numbers, texts, lists and mappings",
             ) from error
 
+    def flush(self) -> None:
+        """Make every line durable that was appended so far; nothing if there is none.
+
+        Raises:
+            OutputError: if the disk refuses.
+        """
+        if self.inert or not self._fresh:
+            return
+        with self._mutex:
+            if not self._file.closed:
+                self._sync()
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot be written ({error.strerror or error})", where=str(self.path)) from error
+        self._fresh = False
+
     def close(self) -> None:
         """Flush and let go. May be called twice."""
-        if os.getpid() != self._pid:
+        if self.inert:
             return  # A forked child may have inherited the mutex locked.
         with self._mutex:
             if not self._file.closed:

@@ -7,11 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident, Trace, WindowEnd
 from carbon_nas.meters.base import Component, Reading
+from carbon_nas.meters.measurement import Measurement
 
 __all__ = [
+    "Baseline",
+    "CrossCheck",
     "Event",
     "Header",
+    "Incident",
     "LatencyLimit",
     "LatencyTableRecord",
     "Outcome",
@@ -24,15 +29,22 @@ __all__ = [
     "SCHEMA",
     "Scope",
     "Session",
+    "Trace",
     "TrainerLog",
     "Waste",
+    "WindowEnd",
     "event_adapter",
     "phase_key",
     "to_line",
 ]
 
-SCHEMA = 1
-"""The version of the line format; a reader refuses a newer one by name."""
+SCHEMA = 2
+"""The version of the line format, frozen: a reader reads all older ones, and refuses a newer one by name.
+
+1: headers, sessions, phases, heartbeats, epochs, results, waste, tables and limits.
+2: nested phases, windows, measurements with uncertainty and gaps, traces, incidents, idle baselines, cross-checks, and
+   a header that says when, where, at which commit, and after which ledger.
+"""
 
 
 class Scope(StrEnum):
@@ -59,7 +71,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """The first line: what is run. A call that would continue with something else is refused."""
+    """The first line: what is run. A call that would continue with something else is refused.
+
+    Attributes:
+        utc, time_s: the wall clock and the monotonic clock when the ledger was begun.
+        git_commit: of the program that is metered, with a `+` if it had changes that were not committed.
+        site: where it runs, as far as the user said: `zone`, `pue`.
+        rank: which of several processes of one job writes this.
+        previous, previous_head: the ledger beside this one that was there first, and the hash of its last line then.
+    """
 
     kind: Literal["header"] = "header"
     run: str
@@ -72,11 +92,24 @@ class Header:
     code_version: str
     code_hash: str
     schema: int = SCHEMA
+    utc: str = ""
+    time_s: float | None = None
+    git_commit: str | None = None
+    site: Mapping[str, str | float | None] = field(default_factory=dict)
+    rank: int | None = None
+    previous: str | None = None
+    previous_head: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One process that writes to the ledger. Counters and monotonic times are only comparable within one."""
+    """One process that writes to the ledger. Counters are only comparable within one.
+
+    Attributes:
+        node: a hash that is the same for every process of one machine, and tells nothing about it.
+        boot: a hash of the machine's boot; monotonic times are comparable where node and boot are the same.
+        not_covered: what draws power here and is not metered, in words.
+    """
 
     kind: Literal["session"] = "session"
     utc: str
@@ -87,6 +120,11 @@ class Session:
     components: tuple[Component, ...]
     heartbeat_interval_s: float | None
     locked: bool | None
+    node: str = ""
+    boot: str = ""
+    pid: int | None = None
+    sampling_interval_s: float | None = None
+    not_covered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,11 +140,15 @@ class PhaseBegin:
     utc: str
     time_s: float
     readings: tuple[Reading, ...]
+    parent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pulse:
-    """A heartbeat in a phase, so that the energy of a killed phase is known up to here."""
+    """A heartbeat in a phase, so that the energy of a killed phase is known up to here.
+
+    `phase` is the innermost one; the readings are good for every phase that is running.
+    """
 
     kind: Literal["heartbeat"] = "heartbeat"
     phase: str
@@ -131,6 +173,10 @@ class TrainerLog:
 class PhaseEnd:
     """A phase ended. `energy_j` and `device_s` are per component; None is not known, never 0.
 
+    Both are gross: from edge to edge, whatever went on in between. `own_j` and `own_device_s` are without the phases
+    that ran within it; empty where none did. `foreign_j` is what phases of other threads were charged meanwhile, which
+    `energy_j` does not contain; empty where there were none. `measured` holds the rest of what is known.
+
     `steps` are optimiser steps of the trainer. `macs` are multiply-accumulate operations: forward passes counted in
     closed form, a backward pass as two forward ones.
     """
@@ -147,6 +193,10 @@ class PhaseEnd:
     steps: int | None
     macs: int | None
     artefact_hash: str | None = None
+    measured: tuple[Measurement, ...] = ()
+    own_j: Mapping[str, float | None] = field(default_factory=dict)
+    own_device_s: Mapping[str, float | None] = field(default_factory=dict)
+    foreign_j: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +273,11 @@ Event = (
     | Pulse
     | TrainerLog
     | PhaseEnd
+    | WindowEnd
+    | Trace
+    | Incident
+    | Baseline
+    | CrossCheck
     | Waste
     | LatencyTableRecord
     | LatencyLimit

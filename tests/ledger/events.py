@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from carbon_nas.ledger import Outcome, Result, Role, Scope
+from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident, Trace, WindowEnd
 from carbon_nas.ledger.records import (
     SCHEMA,
     Header,
@@ -15,6 +16,8 @@ from carbon_nas.ledger.records import (
     phase_key,
 )
 from carbon_nas.meters import Component, Reading
+from carbon_nas.meters.base import Gaps
+from carbon_nas.meters.measurement import Measurement
 from carbon_nas.sources import Tier
 
 __all__ = ["any_event", "begin", "end", "header", "pulse", "session"]
@@ -32,7 +35,38 @@ json_value = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(name, inner, max_size=3),
     max_leaves=6,
 )
-readings = st.lists(st.builds(Reading, component=name, energy_j=maybe, device_s=maybe), max_size=3).map(tuple)
+gaps = st.builds(Gaps, segments=st.integers(1, 9), unseen_s=number, bridged_j=number, pending_s=number)
+readings = st.lists(
+    st.builds(
+        Reading,
+        component=name,
+        energy_j=maybe,
+        device_s=maybe,
+        power_w=maybe,
+        jitter_s=maybe,
+        gaps=st.none() | gaps,
+        sampling_u_j=maybe,
+        attributed_j=maybe,
+    ),
+    max_size=3,
+).map(tuple)
+measured = st.lists(
+    st.builds(
+        Measurement,
+        component=name,
+        energy_j=maybe,
+        low_j=maybe,
+        high_j=maybe,
+        random_u_j=maybe,
+        systematic_u_j=maybe,
+        device_s=maybe,
+        attributed_j=maybe,
+        complete=st.booleans(),
+        below_resolution=st.booleans(),
+        segments=st.integers(1, 9),
+    ),
+    max_size=2,
+).map(tuple)
 per_component = st.dictionaries(name, maybe, max_size=3)
 
 any_event = st.one_of(
@@ -67,6 +101,47 @@ any_event = st.one_of(
         steps=count,
         macs=count,
         artefact_hash=st.none() | name,
+        measured=measured,
+        own_j=per_component,
+        foreign_j=st.dictionaries(name, number, max_size=2),
+    ),
+    st.builds(
+        WindowEnd,
+        name=name,
+        parent=st.none() | name,
+        time_s=number,
+        duration_s=number,
+        measured=measured,
+        own_j=per_component,
+    ),
+    st.builds(
+        Trace,
+        component=name,
+        times_s=st.lists(number, max_size=3).map(tuple),
+        energies_j=st.lists(maybe, max_size=3).map(tuple),
+        powers_w=st.lists(maybe, max_size=3).map(tuple),
+        temperature_c=maybe,
+        throttled_by=st.lists(name, max_size=2).map(tuple),
+    ),
+    st.builds(
+        Incident,
+        utc=name,
+        time_s=number,
+        what=name,
+        detail=name,
+        component=st.none() | name,
+        duration_s=maybe,
+        missing_max_j=maybe,
+    ),
+    st.builds(Baseline, utc=name, duration_s=number, measured=measured),
+    st.builds(
+        CrossCheck,
+        tool=name,
+        duration_s=number,
+        ours_j=per_component,
+        theirs_j=per_component,
+        reasons=st.lists(name, max_size=2).map(tuple),
+        error=name,
     ),
     st.builds(Pulse, phase=name, time_s=number, readings=readings),
     st.builds(LatencyLimit, scenario=name, limit_ms=number, rule=name, sample_ms=st.lists(number).map(tuple)),
@@ -109,7 +184,13 @@ def _read(energy_j: float | None) -> tuple[Reading, ...]:
 
 
 def begin(
-    phase: str, time_s: float = 0.0, energy_j: float | None = 0.0, *, scenario: str | None = None, attempt: int = 1
+    phase: str,
+    time_s: float = 0.0,
+    energy_j: float | None = 0.0,
+    *,
+    scenario: str | None = None,
+    attempt: int = 1,
+    parent: str | None = None,
 ) -> PhaseBegin:
     """Begin a phase."""
     return PhaseBegin(
@@ -121,6 +202,7 @@ def begin(
         utc=UTC,
         time_s=time_s,
         readings=_read(energy_j),
+        parent=parent,
     )
 
 

@@ -7,15 +7,18 @@ import pytest
 
 from carbon_nas.errors import LedgerCorrupt, LedgerError
 from carbon_nas.ledger import Journal, Outcome, Result, fold, read, read_run
+from carbon_nas.ledger.observations import WindowEnd
 from carbon_nas.ledger.records import SCHEMA, phase_key
+from carbon_nas.ledger.run import WindowSum
 from carbon_nas.ledger.waste import write_off
+from carbon_nas.meters.measurement import Measurement
 from tests.ledger.events import UTC, begin, end, header, pulse, session
 
 PATH = Path("ledger.jsonl")
 
 
-def folded(*events):
-    return fold((header(), *events), PATH)
+def folded(*events, schema=SCHEMA):
+    return fold((header(schema=schema), *events), PATH)
 
 
 def test_a_phase_that_is_done_is_an_activity_with_what_it_used():
@@ -37,7 +40,16 @@ def test_a_phase_that_ended_any_other_way_is_waste_and_not_done(outcome):
 
 
 def test_a_phase_that_was_neither_ended_nor_written_off_is_waste_without_a_bound():
-    run = folded(session(), begin("train", 10.0, 1.0), pulse(12.0, 4.0, phase="train"), begin("search"), end("search"))
+    events = (session(), begin("train", 10.0, 1.0), pulse(12.0, 4.0, phase="train"))
+    # The first schema knew no phases within phases; since the second, whoever wrote before a session is gone.
+    for run in (
+        folded(*events, begin("search"), end("search"), schema=1),
+        folded(*events, session(), begin("search"), end("search")),
+    ):
+        was_abandoned(run)
+
+
+def was_abandoned(run):
     lost, done = run.activities
     assert (lost.phase, lost.wasted, lost.energy_j, lost.rest_max_j) == ("train", True, {"dram": 3.0}, {"dram": None})
     assert (done.phase, done.wasted) == ("search", False)
@@ -124,13 +136,14 @@ def test_a_folder_without_a_ledger_says_how_to_record_one(tmp_path, folder):
 
 
 def test_a_run_that_came_to_an_end_has_nothing_to_write_off():
-    assert write_off(folded(session(), begin("train"), end("train")), utc=UTC) is None
+    assert write_off(folded(session(), begin("train"), end("train")), utc=UTC) == ()
 
 
 def killed(*, interval_s: float | None = 1.0, power_max_w: float | None = 10.0, beats=((12.0, 4.0), (15.0, 8.0))):
     pulses = (pulse(time_s, energy_j, phase="train") for time_s, energy_j in beats)
     opened = session(heartbeat_interval_s=interval_s, power_max_w=power_max_w)
-    return write_off(folded(opened, begin("train", 10.0, 1.0), *pulses), utc=UTC)
+    (waste,) = write_off(folded(opened, begin("train", 10.0, 1.0), *pulses), utc=UTC)
+    return waste
 
 
 def test_what_was_seen_is_the_last_heartbeat_minus_the_beginning():
@@ -169,5 +182,55 @@ def test_a_waste_that_was_written_closes_the_phase_and_counts_as_an_attempt():
     lost, done = run.activities
     assert (lost.wasted, lost.energy_j, lost.rest_max_j) == (True, {"dram": 7.0}, {"dram": 600.0})
     assert (done.wasted, done.rest_max_j) == (False, {})
-    assert write_off(run, utc=UTC) is None
+    assert write_off(run, utc=UTC) == ()
     assert run.attempts("train") == 2
+
+
+# Phases within phases, and windows
+
+
+def test_of_killed_phases_that_were_nested_each_loses_its_own_and_the_innermost_the_rest():
+    opened = session(heartbeat_interval_s=2.0, power_max_w=10.0)
+    run = folded(
+        opened, begin("outer", 10.0, 1.0), begin("inner", 12.0, 4.0, parent="outer"), pulse(13.0, 9.0, phase="inner")
+    )
+    assert [lost.begin.phase for lost in run.open_phases] == ["outer", "inner"]
+    inner, outer = write_off(run, utc=UTC)
+    assert (inner.phase, inner.seen_energy_j, inner.rest_max_j) == ("inner", {"dram": 5.0}, {"dram": 20.0})
+    assert (outer.phase, outer.seen_energy_j, outer.rest_max_j) == ("outer", {"dram": 3.0}, {"dram": 0.0})
+
+
+def test_a_finished_phase_is_not_lost_again_with_the_killed_one_around_it():
+    run = folded(
+        session(),
+        begin("outer", 0.0, 0.0),
+        begin("inner", 1.0, 1.0, parent="outer"),
+        end("inner", 2.0, energy_j=4.0),
+        pulse(3.0, 9.0, phase="outer"),
+    )
+    (outer,) = write_off(run, utc=UTC)
+    assert outer.seen_energy_j == {"dram": 5.0}
+
+
+def looked_at(name: str, energy_j: float | None, *, complete: bool = True) -> WindowEnd:
+    measured = Measurement(
+        component="dram",
+        energy_j=energy_j,
+        low_j=energy_j,
+        high_j=energy_j,
+        random_u_j=None,
+        systematic_u_j=None,
+        device_s=None,
+        complete=complete,
+    )
+    return WindowEnd(name=name, parent=None, time_s=0.0, duration_s=2.0, measured=(measured,), own_j={})
+
+
+def test_windows_are_summed_up_by_family():
+    windows = folded(
+        looked_at("evaluate/1", 3.0), looked_at("evaluate/2", 4.0, complete=False), looked_at("warm up", None)
+    )
+    assert windows.windows == {
+        "evaluate": WindowSum(count=2, duration_s=4.0, energy_j=7.0, incomplete=1),
+        "warm up": WindowSum(count=1, duration_s=2.0, energy_j=None),
+    }
