@@ -8,7 +8,10 @@ import typer
 
 from carbon_nas import __version__
 from carbon_nas.compare import compare
+from carbon_nas.doctor import doctor
 from carbon_nas.errors import CarbonNasError
+from carbon_nas.meter import SETTINGS, meter
+from carbon_nas.verify import verify
 
 __all__ = ["app", "main", "run_app", "run_command"]
 
@@ -23,6 +26,9 @@ def _new_app() -> typer.Typer:
 
 app = _new_app()
 app.command()(compare)
+app.command(context_settings=SETTINGS)(meter)
+app.command()(doctor)
+app.command()(verify)
 
 
 @app.callback(invoke_without_command=True)
@@ -61,11 +67,11 @@ def run_app(application: typer.Typer) -> NoReturn:
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def run_command(command: Callable[..., Any]) -> NoReturn:
+def run_command(command: Callable[..., Any], settings: dict[str, Any] | None = None) -> NoReturn:
     """Run one command as a program of its own."""
     alone = _new_app()
     alone.info.no_args_is_help = False
-    alone.command()(command)
+    alone.command(context_settings=settings)(command)
     run_app(alone)
 
 

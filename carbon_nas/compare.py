@@ -3,6 +3,7 @@
 import shlex
 import sys
 import tomllib
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,8 +52,18 @@ def compare(
         float | None,
         typer.Option(help="Power per logical core for the CPU estimate.", show_default="by TDP", metavar="WATTS"),
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="What is metered beside GPUs: all, cpu (without memory), none.", metavar="PART")
+    ] = "all",
+    idle: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="First measure idle power for so long; shown as net beside gross.", metavar="S"),
+    ] = None,
+    cross_check: Annotated[
+        bool, typer.Option("--cross-check", help="Ask codecarbon as well, in a process of its own, and compare.")
+    ] = False,
 ) -> None:
-    r"""Compare what NAS strategies cost in energy and CO2e, and write a report.
+    """Compare what NAS strategies cost in energy and CO2e, and write a report.
 
     Trains a once-for-all network and, beside it, searches and trains again for every device; meters each phase; finds
     the number of devices from which once-for-all costs less. Everything is kept in DIR: run the same command again
@@ -64,7 +75,8 @@ def compare(
       python -m carbon_nas.compare --quick               the same phases, about a minute
       python -m carbon_nas.compare --site FR --pue 1.2   with the CO2e of a place
       python -m carbon_nas.compare --seeds 3             two more seeds, with ranges
-    """
+      python -m carbon_nas.compare --idle 10 --cross-check   net beside gross, and a second opinion
+    """  # noqa: D301  In a raw string the mark before the examples would be printed.
     # Loaded here so that --help answers at once.
     from rich.console import Console
 
@@ -74,14 +86,16 @@ def compare(
     console = Console()
     place = describe_site(site, pue)
     if report_only:
-        if seeds is not None or cpu_watts_per_core is not None:
+        if seeds is not None or cpu_watts_per_core is not None or host != "all" or idle is not None or cross_check:
             raise UsageError(
-                "--seeds and --cpu-watts-per-core say how to record, and nothing is recorded now",
+                "--seeds, --cpu-watts-per-core, --host, --idle and --cross-check say how to record, and nothing is "
+                "recorded now",
                 where="--report-only",
             )
         folder = out or Path("reports") / _recorded_name(study, quick=quick)
     else:
-        folder = _record(console, study, out, seeds, place, quick=quick, cpu_watts_per_core=cpu_watts_per_core)
+        plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
+        folder = _record(console, study, out, seeds, place, plan, quick=quick)
     document = write_report(folder, place)
     for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
         console.print(heading)
@@ -101,19 +115,32 @@ def _recorded_name(study: str, *, quick: bool) -> str:
     return f"{name}-quick" if quick else name
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Recording:
+    """How a study is recorded, as the command line says it."""
+
+    cpu_w_per_core: float | None
+    host: str
+    idle_s: float | None
+    cross_check: bool
+
+
 def _record(
     console: "Console",
     study: str,
     out: Path | None,
     seeds: int | None,
     place: "Site",
+    how: _Recording,
     *,
     quick: bool,
-    cpu_watts_per_core: float | None,
 ) -> Path:
     from carbon_nas.files import output_folder
     from carbon_nas.live import LiveView
-    from carbon_nas.meters.hosts import open_meters
+    from carbon_nas.meters.hosts import Coverage, open_meters
+
+    if how.host not in list(Coverage):
+        raise UsageError(f"there is no part {how.host!r}", where="--host", cure=f"choose one of {', '.join(Coverage)}")
 
     try:
         from carbon_nas.study import Host, Runner, load_study
@@ -123,8 +150,14 @@ def _record(
         raise MissingExtra.of(error.name) from error
     plan = load_study(study, quick=quick, seeds=seeds)
     folder = output_folder(out or Path("reports") / plan.name)
-    meters = partial(open_meters, cpu_watts_per_core=cpu_watts_per_core)
-    host = Host(meters=meters, meters_chosen=cpu_watts_per_core is not None)
+    coverage = Coverage(how.host)
+    host = Host(
+        meters=partial(open_meters, cpu_watts_per_core=how.cpu_w_per_core, host=coverage),
+        meters_chosen=how.cpu_w_per_core is not None or coverage is not Coverage.ALL,
+        site={"zone": place.grids[0].zone if place.named else None, "pue": place.pue},
+        idle_s=how.idle_s,
+        second_opinion=how.cross_check,
+    )
     try:
         with LiveView(console, place) as view:
             Runner(plan, folder, observer=view, host=host).run()

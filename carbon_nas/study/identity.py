@@ -22,10 +22,13 @@ _READING = {
     "cli.py",
     "compare.py",
     "comparison",
+    "doctor.py",
     "importers",
     "live.py",
+    "meter.py",
     "references",
     "reporting",
+    "verify.py",
 }
 
 

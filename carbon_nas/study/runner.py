@@ -1,9 +1,9 @@
 """Running a study: every phase of every strategy and seed, metered, written down, and never done twice."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,11 +11,14 @@ import torch
 import carbon_nas
 from carbon_nas.devices.catalog import Device, HostDevice, Target, target_named
 from carbon_nas.devices.latency_table import LatencyTable
+from carbon_nas.ledger.folding import begun, read_run
+from carbon_nas.ledger.observations import CrossCheck
 from carbon_nas.ledger.records import Role, phase_key
-from carbon_nas.ledger.run import Run, begun, read_run
+from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.hosts import open_meters
+from carbon_nas.meters.second_opinion import cross_checked
 from carbon_nas.recorder import HEARTBEAT_S, Recorder
 from carbon_nas.strategies.artefact import Artefacts
 from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
@@ -54,6 +57,9 @@ class Host:
         clock: what tells the time.
         device: makes the device that times a target.
         heartbeat_interval_s: seconds between heartbeats; None for none.
+        site: where it is, as far as it is known, for the ledgers' headers.
+        idle_s: for how long idle power is measured before the first phase of all; None for not at all.
+        second_opinion: whether codecarbon meters beside, in a process of its own.
     """
 
     meters: Callable[[], tuple[Meter, ...]] = open_meters
@@ -61,6 +67,9 @@ class Host:
     clock: Clock = SystemClock()  # noqa: RUF009  it has no state
     device: Callable[[Target], Device] = HostDevice
     heartbeat_interval_s: float | None = HEARTBEAT_S
+    site: Mapping[str, str | float | None] = field(default_factory=dict)
+    idle_s: float | None = None
+    second_opinion: bool = False
 
 
 class Runner:
@@ -207,12 +216,24 @@ class Runner:
             synchronize=torch.cuda.synchronize if self._device.type == "cuda" else None,
             on_heartbeat=self._beat,
             heartbeat_interval_s=self._host.heartbeat_interval_s,
+            site=self._host.site,
             resume=True,
         )
-        with closing(recorder):
+        with closing(recorder), self._second_opinion(recorder):
+            if role is Role.SHARED and self._host.idle_s is not None and not recorder.run.baselines:
+                recorder.baseline(self._host.idle_s)
             for phase, planned in zip(phases, self._planned(name, strategy), strict=True):
                 self._one(recorder, phase, planned, seed)
         return read_run(path)
+
+    @contextmanager
+    def _second_opinion(self, recorder: Recorder) -> Iterator[None]:
+        if not self._host.second_opinion:
+            yield
+            return
+        with cross_checked(recorder.window("cross-check"), recorder.components) as check:
+            yield
+        recorder.append(CrossCheck(**asdict(check.agreement)), durable=True)
 
     def _one(self, recorder: Recorder, phase: Phase, planned: PlannedPhase, seed: int) -> None:
         artefacts = self._artefacts(planned.run)
