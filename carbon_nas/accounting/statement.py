@@ -8,12 +8,29 @@ from carbon_nas.accounting.site import Site
 from carbon_nas.sources import Tier
 from carbon_nas.units import total, total_known
 
-__all__ = ["Entry", "Statement", "account"]
+__all__ = ["Entry", "Part", "Statement", "account"]
 
 
 class _Component(Protocol):
     @property
     def tier(self) -> Tier: ...
+
+
+class _Measurement(Protocol):
+    @property
+    def component(self) -> str: ...
+    @property
+    def energy_j(self) -> float | None: ...
+    @property
+    def low_j(self) -> float | None: ...
+    @property
+    def high_j(self) -> float | None: ...
+    @property
+    def random_u_j(self) -> float | None: ...
+    @property
+    def systematic_u_j(self) -> float | None: ...
+    @property
+    def complete(self) -> bool: ...
 
 
 class _Activity(Protocol):
@@ -39,6 +56,8 @@ class _Activity(Protocol):
     def wasted(self) -> bool: ...
     @property
     def rest_max_j(self) -> Mapping[str, float | None]: ...
+    @property
+    def measured(self) -> Iterable[_Measurement]: ...
 
 
 class _Header(Protocol):
@@ -62,6 +81,26 @@ class _Run(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What one component used in one entry.
+
+    Attributes:
+        low_j, high_j: bounds from what its counter did not show; None: no bound is known.
+        random_u_j, systematic_u_j: standard uncertainties; None: not quantified.
+        complete: whether its counter was seen at both edges and without a break.
+    """
+
+    component: str
+    tier: Tier
+    energy_j: float | None
+    low_j: float | None
+    high_j: float | None
+    random_u_j: float | None
+    systematic_u_j: float | None
+    complete: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One line of a statement: a finished phase or a lost attempt.
 
@@ -73,6 +112,7 @@ class Entry:
         tier: of the weakest component.
         rest_max_j: for a killed attempt, the most that can be missing; None if nothing is missing or nothing bounds it.
         bounded: False if something is missing and nothing bounds it.
+        parts: the same energy by component.
     """
 
     phase: str
@@ -90,6 +130,22 @@ class Entry:
     wasted: bool
     rest_max_j: float | None
     bounded: bool
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every counter was seen at both edges and without a break."""
+        return all(part.complete for part in self.parts)
+
+    @property
+    def low_j(self) -> float | None:
+        """The least it can have used, as far as gaps in counters go; None if no bound is known."""
+        return _sum({part.component: part.low_j for part in self.parts})
+
+    @property
+    def high_j(self) -> float | None:
+        """The most it can have used, as far as gaps in counters go; None if no bound is known."""
+        return _sum({part.component: part.high_j for part in self.parts})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +163,39 @@ def _sum(values: Mapping[str, float | None]) -> float | None:
     return None if None in values.values() else total(values.values())
 
 
+def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterable[Part]:
+    measured = {one.component: one for one in activity.measured}
+    for name, energy_j in activity.energy_j.items():
+        found = measured.get(name)
+        tier = components[name].tier if name in components else Tier.MODELLED
+        if found is None:
+            # The first schema of the ledger knew no uncertainty, and no gap but an energy that is not known.
+            known = energy_j is not None
+            yield Part(
+                component=name,
+                tier=tier,
+                energy_j=energy_j,
+                low_j=energy_j if known else 0.0,
+                high_j=energy_j,
+                random_u_j=None,
+                systematic_u_j=None,
+                complete=known,
+            )
+            continue
+        # What is measured is gross; an entry is charged without the phases within it, whose gaps are their own.
+        inner_j = 0.0 if energy_j is None or found.energy_j is None else found.energy_j - energy_j
+        yield Part(
+            component=name,
+            tier=tier,
+            energy_j=energy_j,
+            low_j=None if found.low_j is None else max(0.0, found.low_j - inner_j),
+            high_j=None if found.high_j is None else found.high_j - inner_j,
+            random_u_j=found.random_u_j,
+            systematic_u_j=found.systematic_u_j,
+            complete=found.complete,
+        )
+
+
 def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
     tiers = {components[name].tier for name in activity.energy_j if name in components}
     return Entry(
@@ -121,7 +210,8 @@ def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
             for name, joules in activity.energy_j.items()
             if name in components and components[name].tier is Tier.ESTIMATED
         ),
-        device_s=_sum(activity.device_s),
+        # Memory has no device time: it is the same joules in use and idle.
+        device_s=total_known(activity.device_s.values()),
         duration_s=activity.duration_s,
         steps=activity.steps,
         macs=activity.macs,
@@ -129,6 +219,7 @@ def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
         wasted=activity.wasted,
         rest_max_j=_sum(activity.rest_max_j) if activity.rest_max_j else None,
         bounded=None not in activity.rest_max_j.values(),
+        parts=tuple(_parts(activity, components)),
     )
 
 

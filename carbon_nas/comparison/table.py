@@ -1,6 +1,6 @@
 """The comparison: a group-by over the entries of all statements. No strategy has a formula of its own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, combinations
 from statistics import fmean
@@ -10,6 +10,7 @@ import pandas as pd
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import Statement
 from carbon_nas.comparison.break_even import BreakEven, break_even
+from carbon_nas.comparison.components import ComponentCost, Incomplete, component_costs, incomplete
 from carbon_nas.comparison.cost_curve import CostCurve, SeedCost
 from carbon_nas.comparison.delivery import Delivery, Gap, accuracy_gap
 from carbon_nas.comparison.finished import finished
@@ -102,6 +103,8 @@ class Comparison:
         scenarios: those that every strategy has finished for every seed that is compared.
         unfinished: runs that are left out, or in part, because they are not finished.
         estimated_share: the part of all energy that a formula gave, and no sensor.
+        components: the same energy by component.
+        incomplete: phases that are compared although a counter was not seen all the time.
     """
 
     site: Site
@@ -117,6 +120,8 @@ class Comparison:
     unfinished: tuple[str, ...]
     estimated_share: float
     tier: Tier
+    components: tuple[ComponentCost, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
 
 
 _NUMBERS = ["energy_j", "estimated_j", "device_s", "duration_s", "steps", "macs"]
@@ -275,12 +280,15 @@ def _lost(statements: Sequence[Statement]) -> Iterable[Lost]:
                 )
 
 
-def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> Comparison:
+def compare(
+    statements: Sequence[Statement], deliveries: Sequence[Delivery], idle_w: Mapping[str, float] | None = None
+) -> Comparison:
     """Compare the strategies of a study, on the seeds and scenarios that all of them have finished.
 
     Args:
         statements: of all its runs, those of shared work included; all at one site.
         deliveries: what the strategies found; a scenario without a delivery is not finished.
+        idle_w: the power of components that have nothing to do, where it was measured.
 
     Raises:
         LedgerError: if there is nothing finished to compare.
@@ -314,4 +322,6 @@ def compare(statements: Sequence[Statement], deliveries: Sequence[Delivery]) -> 
         unfinished=done.unfinished,
         estimated_share=sum(phase.estimated_j for phase in phases) / spent_j if spent_j else 0.0,
         tier=Tier.weakest({strategy.tier for strategy in strategies}) or Tier.MODELLED,
+        components=component_costs(statements, done, order, idle_w or {}),
+        incomplete=incomplete(statements),
     )

@@ -8,6 +8,13 @@ from carbon_nas.references.register import Reference
 from carbon_nas.reporting.cells import Carbon
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
 from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
+from carbon_nas.reporting.measurement import (
+    component_table,
+    cross_check_table,
+    disagreements,
+    gap_table,
+    incident_table,
+)
 from carbon_nas.reporting.networks import delivery_table
 from carbon_nas.reporting.numbers import energy, kwh, mass, points, significant
 from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
@@ -85,11 +92,17 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
     carbon = Carbon(comparison.site)
     name = str(runs[0].header.study.get("name", "own runs"))
     optional: list[Block | None] = [plan_table(runs), latency_table(runs)]
+    trust: list[Block | None] = [
+        component_table(comparison) if comparison.components else None,
+        gap_table(comparison),
+        incident_table(runs),
+        cross_check_table(runs),
+    ]
     return Document(
         title=f"What neural architecture search costs: {name}",
         subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.site.label}",
         verdict=verdict(comparison),
-        caveats=caveats(comparison, quick=name.endswith("-quick")),
+        caveats=(*caveats(comparison, quick=name.endswith("-quick")), *disagreements(runs)),
         cards=tuple(_cards(comparison)),
         sections=(
             Section(
@@ -121,6 +134,7 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
             ),
             Section(title="Networks", blocks=(delivery_table(comparison),)),
             Section(title="Scale", blocks=(scale_table(comparison, carbon, references),)),
+            Section(title="Measurement", blocks=tuple(block for block in trust if block is not None)),
             Section(
                 title="Method",
                 blocks=(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from carbon_nas.ledger.run import Run
+from carbon_nas.meters.base import Component
 from carbon_nas.reporting.cells import word
 from carbon_nas.reporting.document import Cell, Column, Table
 from carbon_nas.reporting.numbers import latency, percent
@@ -31,8 +32,21 @@ def meter_table(runs: Sequence[Run]) -> Table:
         title="How energy was found",
         columns=tuple(Column(key=title, title=title, numeric=False) for title in titles),
         rows=tuple(rows),
-        note="Not covered: memory, disks, power supplies, cooling, and every component that is not listed.",
+        note=_coverage(runs, seen),
     )
+
+
+def _coverage(runs: Sequence[Run], seen: Mapping[str, Component]) -> str:
+    # The first schema of the ledger did not say what it left out.
+    said = dict.fromkeys(words for run in runs for session in run.sessions for words in session.not_covered)
+    missing = ", ".join(said) or "memory, disks, power supplies, cooling"
+    ranges = [
+        f"{part.name}: the truth is between {part.low_ratio:g} and {part.high_ratio:g} times the estimate"
+        for part in seen.values()
+        if part.low_ratio is not None and part.high_ratio is not None
+    ]
+    covered = f"Covered: {', '.join(seen)}. Not covered: {missing}, and every component that is not listed."
+    return f"{covered} Ranges, as far as they are quantified: {'; '.join(ranges)}." if ranges else covered
 
 
 def latency_table(runs: Sequence[Run]) -> Table | None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from carbon_nas import ledger
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import account
+from carbon_nas.comparison.components import idle_powers_w
 from carbon_nas.comparison.delivery import deliveries
-from carbon_nas.comparison.table import compare
-from carbon_nas.files import output_folder, write_whole
+from carbon_nas.comparison.table import Comparison, compare
+from carbon_nas.files import MANIFEST, manifest_of, manifest_text, output_folder, write_whole
+from carbon_nas.ledger.merge import merge
 from carbon_nas.references.register import REFERENCES
 from carbon_nas.reporting.compose import compose
 from carbon_nas.reporting.document import Document
@@ -16,14 +18,20 @@ from carbon_nas.reporting.figures import draw
 from carbon_nas.reporting.renderers import render_csv, render_html, render_json, render_markdown
 from carbon_nas.sources import bibtex
 
-__all__ = ["build", "write_report"]
+__all__ = ["build", "derive", "render", "write_report"]
 
 
-def build(runs: list[ledger.Run], site: Site) -> tuple[Document, Mapping[str, bytes]]:
-    """Return the report of some runs as a document, and as files by their paths within the folder."""
-    statements = [account(run, site) for run in runs]
-    comparison = compare(statements, deliveries(runs))
-    document, figures = compose(comparison, runs, REFERENCES), draw(comparison)
+def derive(runs: list[ledger.Run], site: Site) -> tuple[Comparison, Document]:
+    """Return everything that a report of some runs says, as numbers and as a document."""
+    statements = [account(run, site) for run in merge(runs).runs]
+    comparison = compare(statements, deliveries(runs), idle_powers_w(runs))
+    return comparison, compose(comparison, runs, REFERENCES)
+
+
+def render(
+    comparison: Comparison, document: Document, figures: Mapping[str, Mapping[str, bytes]]
+) -> Mapping[str, bytes]:
+    """Return every file of a report that is text, by its path within the folder."""
     texts = {
         "index.html": render_html(document, figures),
         "report.md": render_markdown(document),
@@ -31,12 +39,19 @@ def build(runs: list[ledger.Run], site: Site) -> tuple[Document, Mapping[str, by
         "data/comparison.json": render_json(comparison, document),
         **{f"data/{table.key}.csv": render_csv(table) for table in document.tables},
     }
+    return {path: text.encode() for path, text in texts.items()}
+
+
+def build(runs: list[ledger.Run], site: Site) -> tuple[Document, Mapping[str, bytes]]:
+    """Return the report of some runs as a document, and as files by their paths within the folder."""
+    comparison, document = derive(runs, site)
+    figures = draw(comparison)
     images = {f"figures/{key}.{suffix}": data for key, files in figures.items() for suffix, data in files.items()}
-    return document, {**{path: text.encode() for path, text in texts.items()}, **images}
+    return document, {**render(comparison, document, figures), **images}
 
 
 def write_report(folder: Path, site: Site) -> Document:
-    """Draw the report of the ledgers in `folder/ledger` into the folder.
+    """Draw the report of the ledgers in `folder/ledger` into the folder, and list the hashes of all that is in it.
 
     Raises:
         LedgerError: if there is no ledger, or nothing finished in it.
@@ -47,4 +62,5 @@ def write_report(folder: Path, site: Site) -> Document:
     output_folder(folder)
     for path, data in files.items():
         write_whole(folder / path, data)
+    write_whole(folder / MANIFEST, manifest_text(manifest_of(folder)).encode())
     return document

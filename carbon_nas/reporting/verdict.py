@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from carbon_nas.comparison.break_even import BreakEven
+from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, significant
@@ -10,6 +11,8 @@ from carbon_nas.sources import Tier
 from carbon_nas.units import in_kwh
 
 __all__ = ["MARGIN_FRACTION", "caveats", "verdict"]
+
+_MOST_GAPS = 5
 
 MARGIN_FRACTION = 0.01
 """A loss of accuracy beyond one percentage point is named, whatever the energy."""
@@ -85,6 +88,25 @@ def _quality(gap: Gap) -> str:
     return f"{lead} That is no proof of equal quality, but no loss beyond a point was seen."
 
 
+def _formula(comparison: Comparison) -> str:
+    kinds = {cost.component.partition(":")[0] for cost in comparison.components if cost.tier is Tier.ESTIMATED}
+    parts = [
+        words
+        for kind, words in (("cpu", "CPU time times a constant power"), ("dram", "memory size times a constant power"))
+        if kind in kinds
+    ]
+    return " and ".join(parts) or "a formula"
+
+
+def _gap(found: Incomplete) -> str:
+    low = "no bound is known" if found.low_j is None else f"at least {energy(found.low_j)}"
+    high = "no upper bound is known" if found.high_j is None else f"at most {energy(found.high_j)}"
+    return (
+        f"{found.strategy}, seed {found.seed}: the energy of {found.phase} has a gap ({', '.join(found.components)}); "
+        f"it is {low}, and {high}."
+    )
+
+
 def _missed(item: Delivery) -> bool:
     return item.over_limit_fraction is not None and item.over_limit_fraction > 0
 
@@ -93,10 +115,10 @@ def _warnings(comparison: Comparison, *, quick: bool) -> Iterator[str]:
     if comparison.tier is Tier.MODELLED:
         yield "Energy here comes from a simulated meter: no hardware was read."
     elif comparison.estimated_share > 0.999:
-        yield "Energy here is CPU time times a constant power: an estimate, not a measurement."
+        yield f"Energy here is {_formula(comparison)}: an estimate, not a measurement."
     elif comparison.estimated_share > 0:
         yield (
-            f"{percent(comparison.estimated_share)} of the energy here is CPU time times a constant power: "
+            f"{percent(comparison.estimated_share)} of the energy here is {_formula(comparison)}: "
             "an estimate, not a measurement."
         )
     for item in filter(_missed, comparison.deliveries):
@@ -106,6 +128,9 @@ def _warnings(comparison: Comparison, *, quick: bool) -> Iterator[str]:
         )
     if comparison.unfinished:
         yield f"Not finished, and not compared beyond what all have finished: {'; '.join(comparison.unfinished)}."
+    yield from map(_gap, comparison.incomplete[:_MOST_GAPS])
+    if len(comparison.incomplete) > _MOST_GAPS:
+        yield f"{len(comparison.incomplete) - _MOST_GAPS} more phases have gaps in their energy."
     seeds = min(cost.seeds for cost in comparison.strategies)
     if seeds < 3:
         yield f"{'One seed' if seeds == 1 else f'{seeds} seeds'}: no statement about chance is possible."

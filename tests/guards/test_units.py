@@ -11,7 +11,7 @@ from pydantic import BaseModel, create_model
 
 from tests.guards.source import importable
 
-UNITS = ("g_per_kwh", "j", "kg", "kwh", "lb", "ms", "s", "w", "w_per_core")
+UNITS = ("c", "g_per_kwh", "j", "kg", "kwh", "lb", "ms", "s", "w", "w_per_core")
 DIMENSIONLESS = ("fraction", "ratio", "share")
 # Terms of the field that every paper uses; any other word, or a suffix, would only hide what is meant.
 HYPER_PARAMETERS = {"learning_rate", "momentum", "weight_decay"}
