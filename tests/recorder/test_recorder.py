@@ -1,7 +1,6 @@
 """The recorder: phases of any program, metered and written down, whatever happens to the program."""
 
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 import carbon_nas as cn
 from carbon_nas import files
-from carbon_nas.errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerExists, LedgerMismatch, OutputError
+from carbon_nas.errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerMismatch, OutputError
 from carbon_nas.ledger import Outcome, Scope, read_events, read_run
 from carbon_nas.ledger.records import Header, PhaseBegin, PhaseEnd, Pulse, Repair, Session, TrainerLog, Waste
 from carbon_nas.meters import Component, ManualClock, Meter, Reading, SimulatedMeter
@@ -189,12 +188,25 @@ def test_what_a_phase_used_before_it_broke_off_is_kept_as_waste_and_the_error_go
     assert run.done["train"].energy_j == {"simulated": 35.0}
 
 
-def test_a_phase_within_a_phase_is_refused_and_the_outer_one_goes_on(path, clock):
+def test_a_phase_within_a_phase_is_charged_to_itself_and_the_outer_one_the_rest(path, clock):
+    with open_recorder(path, clock) as recorder, recorder.phase("outer") as outer:
+        clock.advance(1.0)
+        with recorder.phase("inner", scope=Scope.PER_SCENARIO, scenario="a") as inner:
+            clock.advance(2.0)
+        clock.advance(3.0)
+    assert (outer.energy_j(), inner.energy_j()) == (42.0, 14.0)
+    run = read_run(path)
+    assert {key: phase.energy_j["simulated"] for key, phase in run.done.items()} == {"outer": 28.0, "inner / a": 14.0}
+    assert {key: phase.device_s["simulated"] for key, phase in run.done.items()} == {"outer": 4.0, "inner / a": 2.0}
+    assert {key: phase.nested for key, phase in run.done.items()} == {"outer": True, "inner / a": False}
+
+
+def test_a_phase_within_itself_is_refused_and_the_outer_one_goes_on(path, clock):
     with open_recorder(path, clock) as recorder, recorder.phase("outer"):
-        with pytest.raises(ValueError, match="phase 'outer' is still running"), recorder.phase("inner"):
+        with pytest.raises(ValueError, match="phase 'outer' is still running"), recorder.phase("outer"):
             pass
         clock.advance(1.0)
-    assert list(read_run(path).done) == ["outer"]
+    assert read_run(path).done["outer"].energy_j == {"simulated": 7.0}
 
 
 @pytest.mark.parametrize(
@@ -327,13 +339,33 @@ def test_a_heartbeat_that_fails_is_counted_and_the_run_goes_on(path, clock):
 # Going on with a ledger
 
 
-def test_a_ledger_that_exists_is_not_overwritten(path, clock):
-    with open_recorder(path, clock):
+def test_a_ledger_that_exists_is_not_touched_and_gets_a_sibling_that_names_it(path, clock):
+    with open_recorder(path, clock) as first:
         pass
     before = path.read_bytes()
-    with pytest.raises(LedgerExists, match=f"{re.escape(str(path))}: this ledger exists already; "):
-        open_recorder(path, clock)
+    with open_recorder(path, clock) as second:
+        assert second.path == path.with_name("my-run.2.jsonl")
+    with open_recorder(path, clock) as third:
+        assert third.path == path.with_name("my-run.3.jsonl")
     assert path.read_bytes() == before
+    assert (read_run(path).header.previous, read_run(path).header.previous_head) == (None, None)
+    header = read_run(second.path).header
+    assert (header.run, header.previous, header.previous_head) == ("my-run.2", "my-run.jsonl", first.head)
+    assert read_run(third.path).header.previous_head == second.head
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="this system has no flock")
+def test_two_recorders_at_once_write_to_ledgers_of_their_own(path, clock):
+    with open_recorder(path, clock) as one, open_recorder(path, clock) as other:
+        assert (one.path.name, other.path.name) == ("my-run.jsonl", "my-run.2.jsonl")
+
+
+def test_each_rank_of_a_job_writes_to_a_ledger_of_its_own(path, clock, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "3")
+    with open_recorder(path, clock) as recorder:
+        assert recorder.path.name == "my-run.rank3.jsonl"
+    assert read_run(recorder.path).header.rank == 3
 
 
 def test_a_resumed_run_keeps_its_header_knows_what_is_done_and_counts_attempts_on(path, clock):
