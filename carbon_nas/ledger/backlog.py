@@ -51,6 +51,7 @@ class Backlog:
             return
         with self._mutex:
             if self._waiting:
+                self._journal.encode(event)  # What is no JSON is its writer's error now, and not the disk's later.
                 self._keep(event)
                 self.retry()
                 return

@@ -31,7 +31,11 @@ _ENDING = b',"prev":"%b"' + _MARK + b'%b"}\n'
 
 def chain(event: Event, prev: str) -> tuple[bytes, str]:
     """Return the line of an event, newline included, and the line's hash."""
-    body = to_line(event)[:-1] + b',"prev":"' + prev.encode() + b'"'
+    return _seal(to_line(event), prev)
+
+
+def _seal(record: bytes, prev: str) -> tuple[bytes, str]:
+    body = record[:-1] + b',"prev":"' + prev.encode() + b'"'
     digest = sha256(body)
     return body + _MARK + digest.encode() + b'"}\n', digest
 
@@ -199,13 +203,13 @@ class Journal:
         """
         if self.inert:
             return
-        _refuse_nan(event)
+        record = self.encode(event)
         with self._mutex:
             if self._file.closed:
                 raise LedgerError("this ledger is closed", where=str(self.path), cure="record inside the with block")
             try:
                 self._settle()
-                line, digest = self._line(event)
+                line, digest = _seal(record, self.head)
                 # Noted before it is written: if Ctrl-C or a full disk breaks in, the next call knows what to look for.
                 self._pending = (self._file.seek(0, os.SEEK_END), len(line), digest)
                 self._write(line)
@@ -231,15 +235,24 @@ class Journal:
         while left:
             left = left[self._file.write(left) :]
 
-    def _line(self, event: Event) -> tuple[bytes, str]:
+    def encode(self, event: Event) -> bytes:
+        """Return an event as the JSON that its line begins with.
+
+        Raises:
+            LedgerError: if it is no JSON.
+            ValueError: if it holds a NaN or an infinity.
+        """
         try:
-            return chain(event, self.head)
+            record = to_line(event)
         except ValueError as error:
             raise LedgerError(
                 f"this event holds something that is no JSON value ({error})",
                 where=str(self.path),
                 cure="hand over plain numbers, texts, lists and mappings",
             ) from error
+        if b"NaN" in record or b"Infinity" in record:  # As a number, or only as a word in a text.
+            _refuse_nan(event)
+        return record
 
     def flush(self) -> None:
         """Make every line durable that was appended so far; nothing if there is none.
@@ -276,7 +289,6 @@ class Journal:
 
 
 def _refuse_nan(value: object) -> None:
-    # pydantic writes NaN as null, and null means "not known": a wrong number must not turn into an honest gap.
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"a ledger holds no {value}: write None for what is not known")

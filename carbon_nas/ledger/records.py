@@ -285,9 +285,11 @@ Event = (
     | Repair
 )
 
-# Numbers only, no NaN: JSON has none, and a NaN in a ledger is a bug that must not be kept for ever.
+# No NaN comes in from a ledger. One that is about to go out is written as such, so that it can be seen and refused: as
+# null, which is pydantic's way, a wrong number would turn into an honest gap.
 event_adapter: TypeAdapter[Event] = TypeAdapter(
-    Annotated[Event, Field(discriminator="kind")], config=ConfigDict(allow_inf_nan=False)
+    Annotated[Event, Field(discriminator="kind")],
+    config=ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants"),
 )
 
 
