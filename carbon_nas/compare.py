@@ -101,6 +101,9 @@ def compare(
         console.print(heading)
         for sentence in sentences:
             console.print(f"- {sentence}", highlight=False, soft_wrap=not console.is_terminal)
+    console.print("\nHead hashes of the ledgers, to be noted down elsewhere:")
+    for row in next(table.rows for table in document.tables if table.key == "ledgers"):
+        console.print(f"{row[-1].text}  {row[0].text}", highlight=False, soft_wrap=True)
     console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
 
 

@@ -9,7 +9,6 @@ CarbonNasError                 every error of this package; `str()` is one line:
 ├── LedgerError                a ledger cannot be read, written or continued
 │   ├── LedgerCorrupt          a whole line is damaged or the chain is broken
 │   ├── LedgerBusy             another process is writing to it
-│   ├── LedgerExists           a new run would overwrite an old one
 │   ├── LedgerMismatch         it was recorded by another study, code or machine
 │   └── LedgerOverlap          two ledgers counted the same joules of one device
 ├── OutputError                a folder or file cannot be written
@@ -27,7 +26,6 @@ __all__ = [
     "LedgerBusy",
     "LedgerCorrupt",
     "LedgerError",
-    "LedgerExists",
     "LedgerMismatch",
     "LedgerOverlap",
     "MeterError",
@@ -99,10 +97,6 @@ class LedgerCorrupt(LedgerError):
 
 class LedgerBusy(LedgerError):
     """Another process is writing to the ledger."""
-
-
-class LedgerExists(LedgerError):
-    """A new run would overwrite an old one."""
 
 
 class LedgerMismatch(LedgerError):

@@ -70,6 +70,8 @@ def test_a_recorded_study_is_redrawn_with_another_site(run, tmp_path: Path) -> N
     assert "breaks even" in done.stdout
     assert f"Report: {Path('out/index.html')}" in done.stdout
     assert "France" in (folder / "report.md").read_text()
+    for path in before:
+        assert f"{read_run(path).head}  {path.name}" in done.stdout
     assert {path: path.read_bytes() for path in (folder / "ledger").iterdir()} == before
 
 

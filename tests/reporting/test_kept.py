@@ -1,11 +1,13 @@
 """The reports that are kept in the repository still follow from the ledgers beside them."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from carbon_nas.accounting import site
 from carbon_nas.ledger import read
+from carbon_nas.ledger.verify import verify_chain, verify_manifest
 from carbon_nas.reporting import build
 
 OWN_RUNS = {"digits", "digits-quick"}  # Where the default studies write; not kept.
@@ -21,6 +23,19 @@ def test_a_kept_report_says_what_its_ledgers_say(folder: Path) -> None:
     for sentence in (*document.verdict, *document.caveats):
         assert sentence in text
     assert (folder / "data" / "phases.csv").read_bytes() == files["data/phases.csv"]
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
+def test_a_kept_report_can_be_verified_and_its_heads_are_the_ones_the_readme_names(folder: Path) -> None:
+    assert verify_manifest(folder) is None
+    for path in (folder / "ledger").iterdir():
+        assert verify_chain(path).difference is None
+    heads = [run.head for run in read(folder / "ledger")]
+    quoted = re.findall(
+        rf"verify reports/{folder.name} --head ([0-9a-f]+)",
+        (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8"),
+    )
+    assert all(any(head.startswith(start) for head in heads) for start in quoted)
 
 
 def test_the_readme_quotes_a_kept_report() -> None:
