@@ -117,7 +117,9 @@ def meter(
         end, found, code = _run(recorder, command, title, scenario, child_cpu, opinion)
         agreement = None if found is None else _write_down(recorder, end, found)
     if end is not None:
-        lines = receipt(recorder.components, end, place=place, baseline=baseline, agreement=agreement)
+        lines = list(receipt(recorder.components, end, place=place, baseline=baseline, agreement=agreement))
+        if code:
+            lines.append(("exit code", str(code)))
         # After the last line was written: this is the hash to hand over.
         typer.echo(f"\n{aligned([*lines, ('ledger', str(recorder.path)), ('head hash', recorder.head)])}", err=True)
     raise typer.Exit(code)

@@ -61,16 +61,46 @@ BIBLIOGRAPHY: dict[str, str] = {
   eprint    = {1908.09791},
   archivePrefix = {arXiv}
 }""",
+    "cloudcarbonfootprint": """@misc{cloudcarbonfootprint,
+  author = {{Cloud Carbon Footprint contributors}},
+  title  = {Coefficients for the energy use of cloud servers},
+  url    = {https://github.com/cloud-carbon-footprint/cloud-carbon-coefficients}
+}""",
     "codecarbon": """@software{codecarbon,
   author = {{CodeCarbon contributors}},
   title  = {CodeCarbon: estimate and track carbon emissions from machine learning computing},
   url    = {https://github.com/mlco2/codecarbon}
+}""",
+    "davy2021": """@misc{davy2021,
+  author = {Benjamin Davy},
+  title  = {Building an {AWS} {EC2} Carbon Emissions Dataset},
+  year   = {2021},
+  howpublished = {Teads Engineering}
 }""",
     "ghg2015": """@techreport{ghg2015,
   author      = {{World Resources Institute}},
   title       = {{GHG} Protocol Scope 2 Guidance},
   year        = {2015},
   institution = {World Resources Institute}
+}""",
+    "khan2018": """@article{khan2018,
+  author  = {Kashif Nizam Khan and Mikael Hirki and Tapio Niemi and Jukka K. Nurminen and Zhonghong Ou},
+  title   = {{RAPL} in Action: Experiences in Using {RAPL} for Power Measurements},
+  journal = {ACM Transactions on Modeling and Performance Evaluation of Computing Systems},
+  volume  = {3},
+  number  = {2},
+  year    = {2018},
+  doi     = {10.1145/3177754}
+}""",
+    "lannelongue2021": """@article{lannelongue2021,
+  author  = {Lo{\\"i}c Lannelongue and Jason Grealey and Michael Inouye},
+  title   = {Green Algorithms: Quantifying the Carbon Footprint of Computation},
+  journal = {Advanced Science},
+  volume  = {8},
+  number  = {12},
+  pages   = {2100707},
+  year    = {2021},
+  doi     = {10.1002/advs.202100707}
 }""",
     "patterson2021": """@misc{patterson2021,
   author = {David Patterson and Joseph Gonzalez and Quoc Le and Chen Liang and Lluis-Miquel Munguia and
@@ -103,6 +133,15 @@ BIBLIOGRAPHY: dict[str, str] = {
   booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
   year      = {2019},
   eprint    = {1807.11626},
+  archivePrefix = {arXiv}
+}""",
+    "yang2024": """@inproceedings{yang2024,
+  author    = {Zeyu Yang and Karel Adamek and Wesley Armour},
+  title     = {Accurate and Convenient Energy Measurements for {GPU}s: A Detailed Study of {NVIDIA} {GPU}'s Built-In
+               Power Sensor},
+  booktitle = {International Conference for High Performance Computing, Networking, Storage and Analysis (SC24)},
+  year      = {2024},
+  eprint    = {2312.02741},
   archivePrefix = {arXiv}
 }""",
 }

@@ -58,6 +58,12 @@ class _Activity(Protocol):
     def rest_max_j(self) -> Mapping[str, float | None]: ...
     @property
     def measured(self) -> Iterable[_Measurement]: ...
+    @property
+    def began_s(self) -> float | None: ...
+    @property
+    def ended_s(self) -> float | None: ...
+    @property
+    def session(self) -> int: ...
 
 
 class _Header(Protocol):
@@ -113,6 +119,8 @@ class Entry:
         rest_max_j: for a killed attempt, the most that can be missing; None if nothing is missing or nothing bounds it.
         bounded: False if something is missing and nothing bounds it.
         parts: the same energy by component.
+        began_s, ended_s: its edges on the monotonic clock of its session; None if they are not known.
+        session: times of different sessions are not comparable.
     """
 
     phase: str
@@ -131,6 +139,9 @@ class Entry:
     rest_max_j: float | None
     bounded: bool
     parts: tuple[Part, ...] = ()
+    began_s: float | None = None
+    ended_s: float | None = None
+    session: int = 0
 
     @property
     def complete(self) -> bool:
@@ -184,6 +195,8 @@ def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterabl
             continue
         # What is measured is gross; an entry is charged without the phases within it, whose gaps are their own.
         inner_j = 0.0 if energy_j is None or found.energy_j is None else found.energy_j - energy_j
+        # The gain of a sensor is a fraction of what it counted, so the phases within have their share of it.
+        own_ratio = 1.0 - inner_j / found.energy_j if found.energy_j else 1.0
         yield Part(
             component=name,
             tier=tier,
@@ -191,7 +204,7 @@ def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterabl
             low_j=None if found.low_j is None else max(0.0, found.low_j - inner_j),
             high_j=None if found.high_j is None else found.high_j - inner_j,
             random_u_j=found.random_u_j,
-            systematic_u_j=found.systematic_u_j,
+            systematic_u_j=None if found.systematic_u_j is None else found.systematic_u_j * own_ratio,
             complete=found.complete,
         )
 
@@ -220,6 +233,9 @@ def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
         rest_max_j=_sum(activity.rest_max_j) if activity.rest_max_j else None,
         bounded=None not in activity.rest_max_j.values(),
         parts=tuple(_parts(activity, components)),
+        began_s=activity.began_s,
+        ended_s=activity.ended_s,
+        session=activity.session,
     )
 
 

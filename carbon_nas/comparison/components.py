@@ -1,6 +1,6 @@
 """Energy by component: which part of the machine used it, how sure that is, and what it would have used anyway."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
@@ -8,10 +8,9 @@ from statistics import fmean
 from carbon_nas.accounting.statement import Entry, Part, Statement
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.ledger.records import Role, Scope
-from carbon_nas.ledger.run import Run
 from carbon_nas.sources import Tier
 
-__all__ = ["ComponentCost", "Incomplete", "component_costs", "idle_powers_w", "incomplete"]
+__all__ = ["ComponentCost", "Incomplete", "component_costs", "incomplete"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,9 +19,11 @@ class ComponentCost:
 
     Attributes:
         energy_j: gross: everything from edge to edge.
+        duration_s: how long it was metered: a time in which several phases ran counts once.
         idle_j: what it would have used in the same time with nothing to do; None if that was not measured.
         random_u_j: standard uncertainty that phases do not share; None: not quantified.
         systematic_u_j: standard uncertainty that all phases share; None: not quantified.
+        complete: whether its counter was seen without a gap in every phase.
     """
 
     strategy: str
@@ -33,11 +34,12 @@ class ComponentCost:
     idle_j: float | None
     random_u_j: float | None
     systematic_u_j: float | None
+    complete: bool = True
 
     @property
     def net_j(self) -> float | None:
-        """Gross minus idle; None if idle was not measured."""
-        return None if self.idle_j is None else self.energy_j - self.idle_j
+        """Gross minus idle; None if idle was not measured, or if a gap hides a part of the gross."""
+        return None if self.idle_j is None or not self.complete else self.energy_j - self.idle_j
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,26 +60,16 @@ class Incomplete:
     high_j: float | None
 
 
-def idle_powers_w(runs: Iterable[Run]) -> dict[str, float]:
-    """Return the idle power of every component that a baseline was taken of: the mean over all baselines."""
-    found: dict[str, list[float]] = {}
-    for run in runs:
-        for baseline in run.baselines:
-            for part in baseline.measured:
-                if part.energy_j is not None and baseline.duration_s > 0:
-                    found.setdefault(part.component, []).append(part.energy_j / baseline.duration_s)
-    return {name: fmean(powers_w) for name, powers_w in found.items()}
-
-
-def _charged(statements: Sequence[Statement], strategy: str, seed: int, done: Finished) -> list[Entry]:
-    # Shared work is charged in full to each, as everywhere else.
+def _charged(statements: Sequence[Statement], strategy: str, seed: int, done: Finished) -> list[list[Entry]]:
+    # One list per ledger. Shared work is charged in full to each, as everywhere else.
     mine = [one for one in statements if one.role == Role.SHARED or (one.strategy, one.seed) == (strategy, seed)]
-    return [
-        entry
-        for statement in mine
-        for entry in statement.entries
-        if not entry.wasted and (entry.scope != Scope.PER_SCENARIO or entry.scenario in done.scenarios)
-    ]
+    return [list(_counted(statement, done)) for statement in mine]
+
+
+def _counted(statement: Statement, done: Finished) -> Iterator[Entry]:
+    for entry in statement.entries:
+        if not entry.wasted and (entry.scope != Scope.PER_SCENARIO or entry.scenario in done.scenarios):
+            yield entry
 
 
 def component_costs(
@@ -86,19 +78,21 @@ def component_costs(
     """Split what every strategy cost by component."""
     costs = []
     for strategy in strategies:
-        entries = [_charged(statements, strategy, seed, done) for seed in sorted(done.seeds)]
-        names = dict.fromkeys(part.component for seed in entries for entry in seed for part in entry.parts)
-        costs += [_cost(strategy, name, entries, idle_w.get(name)) for name in names]
+        seeds = [_charged(statements, strategy, seed, done) for seed in sorted(done.seeds)]
+        names = dict.fromkeys(
+            part.component for ledgers in seeds for entries in ledgers for entry in entries for part in entry.parts
+        )
+        costs += [_cost(strategy, name, seeds, idle_w.get(name)) for name in names]
     return tuple(costs)
 
 
-def _cost(strategy: str, name: str, seeds: Sequence[Sequence[Entry]], idle_w: float | None) -> ComponentCost:
-    found = [
-        [(part, entry.duration_s) for entry in entries for part in entry.parts if part.component == name]
-        for entries in seeds
+def _cost(strategy: str, name: str, seeds: Sequence[Sequence[Sequence[Entry]]], idle_w: float | None) -> ComponentCost:
+    metered = [[[entry for entry in entries if _has(entry, name)] for entries in ledgers] for ledgers in seeds]
+    duration_s = fmean(sum(map(_covered_s, ledgers)) for ledgers in metered)
+    parts = [
+        [part for entries in ledgers for entry in entries for part in entry.parts if part.component == name]
+        for ledgers in metered
     ]
-    duration_s = fmean(sum(duration_s for _, duration_s in one) for one in found)
-    parts = [[part for part, _ in one] for one in found]
     return ComponentCost(
         strategy=strategy,
         component=name,
@@ -108,7 +102,31 @@ def _cost(strategy: str, name: str, seeds: Sequence[Sequence[Entry]], idle_w: fl
         idle_j=None if idle_w is None else idle_w * duration_s,
         random_u_j=_mean([_random(one) for one in parts]),
         systematic_u_j=_mean([_systematic(one) for one in parts]),
+        complete=all(part.complete for one in parts for part in one),
     )
+
+
+def _has(entry: Entry, component: str) -> bool:
+    return any(part.component == component for part in entry.parts)
+
+
+def _covered_s(entries: Sequence[Entry]) -> float:
+    """Return for how long any of some entries of one ledger ran.
+
+    Phases nest, and may run side by side in threads: their joules are told apart, but the clock ran once for all.
+    """
+    covered_s = sum(entry.duration_s for entry in entries if entry.began_s is None or entry.ended_s is None)
+    spans = sorted(
+        (entry.session, entry.began_s, entry.ended_s)
+        for entry in entries
+        if entry.began_s is not None and entry.ended_s is not None
+    )
+    reached: tuple[int, float] | None = None
+    for session, began_s, ended_s in spans:
+        start_s = began_s if reached is None or reached[0] != session else max(began_s, reached[1])
+        covered_s += max(0.0, ended_s - start_s)
+        reached = (session, max(start_s, ended_s))
+    return covered_s
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

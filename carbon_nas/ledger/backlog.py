@@ -1,13 +1,14 @@
 """A ledger that outlives a disk that is full or gone: lines wait in memory, in order, and are written later."""
 
+import contextlib
 import tempfile
 import threading
 from collections import deque
 from pathlib import Path
 
-from carbon_nas.errors import OutputError
+from carbon_nas.errors import LedgerError, OutputError
 from carbon_nas.files import name_for_file
-from carbon_nas.ledger.journal import Journal, chain
+from carbon_nas.ledger.journal import Journal, chain, head_of
 from carbon_nas.ledger.observations import Trace, WindowEnd
 from carbon_nas.ledger.records import Event, Pulse, TrainerLog
 
@@ -18,20 +19,21 @@ _EXPENDABLE = (Pulse, Trace, TrainerLog, WindowEnd)
 
 
 class Backlog:
-    """Appends to a journal and never raises for the disk's sake.
+    """Appends to a journal and never raises for the disk's sake. What it has taken is written once, also after Ctrl-C.
 
     Args:
         journal: where the lines go.
         room: how many events may wait; beyond it heartbeats, traces, epochs and windows are dropped, and counted.
 
     Attributes:
-        trouble: why the disk refused last, in words; empty while it takes everything.
-        dropped: how many events there was no room for.
+        trouble: why the disk refused last, in words; empty if it never did.
+        dropped: how many events there was no room for, or cannot be written at all.
     """
 
     def __init__(self, journal: Journal, *, room: int = 10_000) -> None:
         self._journal, self._room = journal, room
         self._waiting: deque[Event] = deque()
+        self._tried: tuple[Event | None, str] = None, journal.head
         self._mutex = threading.RLock()
         self.trouble, self.dropped = "", 0
 
@@ -40,49 +42,68 @@ class Backlog:
         """How many events are not on the disk."""
         return len(self._waiting)
 
-    def append(self, event: Event, *, durable: bool = False) -> None:
-        """Add one line now, or later if the disk refuses.
+    def append(self, event: Event, *, durable: bool = False) -> bool:
+        """Add one line now, or later if the disk refuses; tell whether the disk took all that was asked of it.
 
         Raises:
             LedgerError: if the ledger is closed, or the event is no JSON.
             ValueError: if the event holds a NaN or an infinity.
         """
         if self._journal.inert:
-            return
+            return True
         with self._mutex:
-            if self._waiting:
-                self._journal.encode(event)  # What is no JSON is its writer's error now, and not the disk's later.
-                self._keep(event)
-                self.retry()
-                return
-            try:
-                self._journal.append(event, durable=durable)
-            except OutputError as error:
-                self.trouble = str(error)
-                if self._journal.wrote_last:  # It is in the file, if not yet safe from a power cut.
-                    return
-                self._keep(event)
-
-    def _keep(self, event: Event) -> None:
-        if len(self._waiting) >= self._room and isinstance(event, _EXPENDABLE):
-            self.dropped += 1
-            return
-        self._waiting.append(event)
+            if len(self._waiting) >= self._room and isinstance(event, _EXPENDABLE):
+                self.dropped += 1
+            else:
+                self._waiting.append(event)
+            return self._drain(event, durable=durable)
 
     def retry(self) -> bool:
         """Write what waits and make it durable; tell whether nothing waits any more."""
         if self._journal.inert:
             return True
         with self._mutex:
-            try:
-                while self._waiting:
-                    self._journal.append(self._waiting[0])
-                    self._waiting.popleft()
+            return self._drain(None, durable=True)
+
+    def _drain(self, mine: Event | None, *, durable: bool) -> bool:
+        try:
+            self._strike_off()
+            while self._waiting:
+                self._write(self._waiting[0], mine)
+            if durable:
                 self._journal.flush()
-            except OutputError as error:
-                self.trouble = str(error)
-                return False
-            return True
+        except OutputError as error:
+            self.trouble = str(error)
+            return False
+        return True
+
+    def _write(self, event: Event, mine: Event | None) -> None:
+        self._tried = event, self._head()
+        try:
+            self._journal.append(event)
+        except (LedgerError, ValueError):
+            # It will never be written, and must not keep the others from it. Who hands it over is told.
+            self._waiting.popleft()
+            if event is mine:
+                raise
+            self.dropped += 1
+        except OutputError:
+            self._strike_off()
+            raise
+        self._strike_off()
+
+    def _strike_off(self) -> None:
+        # Ctrl-C may come between a line and the note that it was written; then this is done later.
+        event, before = self._tried
+        if self._waiting and self._waiting[0] is event and self._head() != before:
+            self._waiting.popleft()
+
+    def _head(self) -> str:
+        # After a line that was broken off, the journal does not know yet what stands in the file.
+        if not self._journal.wrote_last:
+            with contextlib.suppress(LedgerError):
+                return head_of(self._journal.path)
+        return self._journal.head
 
     def spill(self) -> Path | None:
         """Write what still waits to a file of its own in the temporary folder; None if that fails too, or none waits.
@@ -90,9 +111,10 @@ class Backlog:
         Its lines go on with the chain: appended to the ledger they make it whole.
         """
         with self._mutex:
+            self._strike_off()
             if not self._waiting:
                 return None
-            lines, head = [], self._journal.head
+            lines, head = [], self._head()
             for event in self._waiting:
                 line, head = chain(event, head)
                 lines.append(line)

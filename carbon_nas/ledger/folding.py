@@ -40,6 +40,36 @@ def fold(events: Iterable[Event], path: Path) -> Run:
     return folded.run()
 
 
+class _Family:
+    """Windows that are being added up. A value per window would cost as much as reading it."""
+
+    def __init__(self) -> None:
+        self.count = self.below_resolution = self.incomplete = 0
+        self.duration_s, self.energy_j, self.known = 0.0, 0.0, True
+
+    def add(self, window: WindowEnd) -> None:
+        self.count += 1
+        self.duration_s += window.duration_s
+        below = gap = False
+        for part in window.measured:
+            if part.energy_j is None:
+                self.known = False
+            else:
+                self.energy_j += part.energy_j
+            below, gap = below or part.below_resolution, gap or not part.complete
+        self.below_resolution += below
+        self.incomplete += gap
+
+    def sum(self) -> WindowSum:
+        return WindowSum(
+            count=self.count,
+            duration_s=self.duration_s,
+            energy_j=self.energy_j if self.known else None,
+            below_resolution=self.below_resolution,
+            incomplete=self.incomplete,
+        )
+
+
 class Fold:
     """A run that takes shape event by event, in memory that does not grow with heartbeats, traces and windows."""
 
@@ -53,11 +83,12 @@ class Fold:
         self._tables: dict[str, LatencyTableRecord] = {}
         self._limits: dict[str, LatencyLimit] = {}
         self._results: dict[str, Result] = {}
-        self._windows: dict[str, WindowSum] = {}
+        self._windows: dict[str, _Family] = {}
         self._incidents: list[Incident] = []
         self._baselines: list[Baseline] = []
         self._cross_checks: list[CrossCheck] = []
         self._open: dict[str, OpenPhase] = {}
+        self._last: Pulse | PhaseBegin | PhaseEnd
         self._longest_gap_s = 0.0
 
     @property
@@ -84,9 +115,9 @@ class Fold:
             tables=dict(self._tables),
             limits=dict(self._limits),
             results=dict(self._results),
-            open_phases=tuple(self._open.values()),
+            open_phases=tuple(map(self._running, self._open)),
             longest_gap_s=self._longest_gap_s,
-            windows=dict(self._windows),
+            windows={name: family.sum() for name, family in self._windows.items()},
             incidents=tuple(self._incidents),
             baselines=tuple(self._baselines),
             cross_checks=tuple(self._cross_checks),
@@ -111,7 +142,9 @@ class Fold:
                 self._see(event)
             case WindowEnd():
                 family = event.name.rpartition("/")[0] or event.name
-                self._windows[family] = self._windows.get(family, WindowSum()).plus(event)
+                if family not in self._windows:
+                    self._windows[family] = _Family()
+                self._windows[family].add(event)
             case TrainerLog():
                 running = self._open.get(event.phase)
                 self._epochs.append((event, running.attempt if running else None))
@@ -157,19 +190,21 @@ class Fold:
         self._header = event
 
     def _see(self, event: Pulse | PhaseBegin | PhaseEnd) -> None:
-        # Readings are good for every phase that is running, whoever took them and why.
-        for key, running in self._open.items():
-            # A heartbeat that was sent late, for an earlier attempt or phase, is not this one's.
-            if event.time_s >= running.last_time_s:
-                self._longest_gap_s = max(self._longest_gap_s, event.time_s - running.last_time_s)
-                self._open[key] = running.seen(event)
+        # Readings are good for every phase that is running, whoever took them and why. A heartbeat that was sent late,
+        # for an earlier attempt or phase, is not this one's.
+        if self._open and event.time_s >= self._last.time_s:
+            self._longest_gap_s = max(self._longest_gap_s, event.time_s - self._last.time_s)
+            self._last = event
 
     def _begin_phase(self, event: PhaseBegin) -> None:
         # A phase that was neither ended nor written off, because the writer failed: used energy must not vanish. The
         # first schema knew no phases within phases, so there every open one was left behind.
         nests = self._header is not None and self._header.schema > 1
         self._abandon(*(key for key in self._open if key == event.phase or not nests))
-        self._see(event)
+        if self._open:
+            self._see(event)
+        else:
+            self._last = event
         self._open[event.phase] = OpenPhase(begin=event, last_readings=event.readings, last_time_s=event.time_s)
 
     def _end_phase(self, event: PhaseEnd) -> None:
@@ -209,7 +244,7 @@ class Fold:
 
     def _abandon(self, *keys: str) -> None:
         for key in reversed(keys):
-            running = self._open[key]
+            running = self._running(key)
             self._close(
                 running,
                 gross_j=running.gross("energy_j"),
@@ -251,7 +286,8 @@ class Fold:
     def _running(self, phase: str) -> OpenPhase:
         if phase not in self._open:
             raise LedgerCorrupt(f"phase {phase!r} ends without having begun", where=str(self._path))
-        return self._open[phase]
+        running = self._open[phase]
+        return running.seen(self._last) if self._last.time_s >= running.last_time_s else running
 
 
 def read_run(path: Path) -> Run:

@@ -246,7 +246,7 @@ def _refusal(runs: Sequence[Run], component: str, stretches: Sequence[_Stretch],
         f"they metered {component} of one machine at the same time for {seconds:.6g} s, so that a sum would count its "
         "joules twice",
         where=f"{runs[one].path} and {runs[other].path}",
-        cure="merge only one of them, or attribute the overlap by a rule: 'split' or 'first'",
+        cure="leave one of them out; in Python, merge(runs, overlap=...) attributes it by a rule: 'split' or 'first'",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident, WindowEnd
+from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident
 from carbon_nas.ledger.records import Header, LatencyLimit, LatencyTableRecord, Result, Scope, Session, TrainerLog
 from carbon_nas.ledger.underway import OpenPhase
 from carbon_nas.meters.base import Component
@@ -65,18 +65,6 @@ class WindowSum:
     energy_j: float | None = 0.0
     below_resolution: int = 0
     incomplete: int = 0
-
-    def plus(self, window: WindowEnd) -> "WindowSum":
-        """Add one window."""
-        energies = [part.energy_j for part in window.measured]
-        known = None if self.energy_j is None or None in energies else self.energy_j + sum(filter(None, energies))
-        return WindowSum(
-            count=self.count + 1,
-            duration_s=self.duration_s + window.duration_s,
-            energy_j=known,
-            below_resolution=self.below_resolution + any(part.below_resolution for part in window.measured),
-            incomplete=self.incomplete + any(not part.complete for part in window.measured),
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

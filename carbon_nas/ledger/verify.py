@@ -13,6 +13,7 @@ from carbon_nas.ledger.records import SCHEMA, Header
 
 __all__ = ["ChainReport", "Difference", "check_arithmetic", "verify_chain", "verify_manifest", "verify_previous"]
 
+_DIGITS = 12
 _ENTRY = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -168,8 +169,14 @@ def _manifest_differences(path: Path, text: str, now: Mapping[str, str]) -> Iter
         elif name not in kept:
             yield Difference(where=name, what=f"not listed in {MANIFEST}: it was added after the report")
         elif kept[name] != now[name]:
+            # As many digits as tell the two apart: it may be the list that was changed.
+            alike = next(
+                place for place, (was, found) in enumerate(zip(kept[name], now[name], strict=True)) if was != found
+            )
+            digits = max(_DIGITS, alike + 1)
             yield Difference(
-                where=name, what=f"changed after the report: its hash was {kept[name][:12]} and is {now[name][:12]}"
+                where=name,
+                what=f"changed after the report: its hash was {kept[name][:digits]} and is {now[name][:digits]}",
             )
     if text != manifest_text(now):
         yield Difference(where=str(path), what="its lines are not as they were written: repeated, or in another order")

@@ -7,7 +7,7 @@ from carbon_nas.meters.base import Component
 from carbon_nas.meters.measurement import Measurement
 from carbon_nas.sources import Tier
 
-__all__ = ["Agreement", "KINDS", "Opinion", "TOLERATED_FRACTION", "agree", "by_kind"]
+__all__ = ["Agreement", "KINDS", "Opinion", "TOLERATED_FRACTION", "WINDOW", "agree", "by_kind"]
 
 KINDS = ("gpu", "cpu", "dram")
 """The classes of components that both tools know."""
@@ -15,8 +15,14 @@ KINDS = ("gpu", "cpu", "dram")
 TOLERATED_FRACTION = 0.1
 """Above this difference the reader is warned."""
 
+WINDOW = "cross-check"
+"""The window over which the two are compared: a whole session, with what lies between its phases."""
+
 # Below this, both are noise.
 _NOTHING_J = 0.1
+
+# How the joules are quoted in a reason.
+_JOULES, _JOULES_END = "ours ", " J: "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +72,11 @@ class Agreement:
         """Tell whether the reader is to be warned about a class of component."""
         return _differ(self.ours_j.get(kind), self.theirs_j.get(kind))
 
+    def why(self, kind: str) -> str:
+        """Return why the opinions on a class of component differ, without the joules; empty if nothing is said."""
+        told = next((reason for reason in self.reasons if reason.startswith(f"{kind}: ")), "").removeprefix(f"{kind}: ")
+        return told.partition(_JOULES_END)[2] if told.startswith(_JOULES) else told
+
 
 def _differ(ours_j: float | None, theirs_j: float | None) -> bool:
     if ours_j is None or theirs_j is None:
@@ -107,7 +118,7 @@ def agree(
             parts = [part for part in components if part.name.partition(":")[0] == kind]
             why = [*_edges(duration_s, opinion), *_why(kind, parts, measured, opinion)]
             told = "; ".join(why) or "why cannot be told"
-            reasons.append(f"{kind}: ours {mine:.4g} J, theirs {other:.4g} J: {told}")
+            reasons.append(f"{kind}: {_JOULES}{mine:.4g} J, theirs {other:.4g}{_JOULES_END}{told}")
     return Agreement(tool=opinion.tool, duration_s=duration_s, ours_j=ours_j, theirs_j=theirs_j, reasons=tuple(reasons))
 
 

@@ -5,7 +5,7 @@ from carbon_nas.reporting.document import Cell, Column
 from carbon_nas.reporting.numbers import count, energy, mass, significant
 from carbon_nas.sources import Tier
 
-__all__ = ["Carbon", "counted", "joules", "seconds", "word"]
+__all__ = ["Carbon", "counted", "joules", "maybe", "seconds", "word"]
 
 
 def word(text: str) -> Cell:
@@ -21,6 +21,11 @@ def counted(value: float | None, unit: str, tier: Tier = Tier.MEASURED) -> Cell:
 def joules(energy_j: float, tier: Tier) -> Cell:
     """Return a cell of energy."""
     return Cell(text=energy(energy_j), tier=tier, value=energy_j, unit="J")
+
+
+def maybe(energy_j: float | None, tier: Tier, missing: str) -> Cell:
+    """Return a cell of energy, or of words if it is not known."""
+    return word(missing) if energy_j is None else joules(energy_j, tier)
 
 
 def seconds(value: float | None) -> Cell:

@@ -4,19 +4,21 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.ledger.run import Run
+from carbon_nas.meters.base import Component
 from carbon_nas.references.register import Reference
 from carbon_nas.reporting.cells import Carbon
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
 from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
 from carbon_nas.reporting.measurement import (
     component_table,
-    cross_check_table,
-    disagreements,
+    disturbances,
     gap_table,
     incident_table,
+    window_table,
 )
 from carbon_nas.reporting.networks import delivery_table
-from carbon_nas.reporting.numbers import energy, kwh, mass, points, significant
+from carbon_nas.reporting.numbers import energy, kwh, mass, points, scenarios, significant
+from carbon_nas.reporting.opinions import cross_check_table, disagreements
 from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
 from carbon_nas.reporting.scale import scale_table
 from carbon_nas.reporting.verdict import caveats, verdict
@@ -35,7 +37,7 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
         if site.named:
             details.append(f"{mass(site.mass_kg(cost.energy_j, site.grids[0]))} CO2e in {site.grids[0].name}")
         yield Card(
-            label=f"{cost.strategy}, {len(comparison.scenarios)} scenarios",
+            label=f"{cost.strategy}, {scenarios(len(comparison.scenarios))}",
             value=kwh(in_kwh(cost.energy_j) * site.factor_ratio),
             detail="; ".join(details),
             tier=cost.tier,
@@ -69,12 +71,30 @@ _WORKLOAD_SOURCES = {
 }
 
 
+def _metered(part: Component) -> Iterator[Source]:
+    kind, inputs = part.name.partition(":")[0], part.inputs
+    if kind == "cpu" and "codecarbon" in str(inputs.get("watts_per_core_from")):
+        yield Source(key="codecarbon", where="power per core: cpu_power.csv, and 4 W per thread (core/cpu.py)")
+    ranged = str(inputs.get("range_from"))
+    if "Teads" in ranged:
+        yield Source(key="davy2021", where="range of the CPU estimate: package power over load")
+    if "Cloud Carbon Footprint" in ranged:
+        yield Source(key="cloudcarbonfootprint", where="range of the CPU estimate: coefficients-gcp-use.csv")
+    if kind == "dram" and "Green Algorithms" in str(inputs.get("watts_per_gib_from")):
+        yield Source(key="lannelongue2021", where="power of memory: 0.3725 W/GB")
+    if "RAPL" in part.method:
+        yield Source(key="khan2018", where="RAPL: what its counters cover, and how accurate they are")
+    if kind == "gpu" and part.tier is Tier.MEASURED:
+        yield Source(key="yang2024", where="NVML: how accurate the GPU's power sensor is")
+
+
 def _sources(comparison: Comparison, runs: Sequence[Run], references: Mapping[str, Reference]) -> tuple[Source, ...]:
     found = [reference.printed.source for reference in references["strubell2019-nas"].chain]
     found.append(Source(key="ghg2015", where="location-based method: energy x intensity"))
     found += [grid.source for grid in comparison.site.grids]
-    if any(component.name == "cpu:process" for run in runs for component in run.components.values()):
-        found.append(Source(key="codecarbon", where="power per core: cpu_power.csv, and 4 W per thread (core/cpu.py)"))
+    found += dict.fromkeys(source for run in runs for part in run.components.values() for source in _metered(part))
+    if any(check.tool.startswith("codecarbon") for run in runs for check in run.cross_checks):
+        found.append(Source(key="codecarbon", where="the second opinion: OfflineEmissionsTracker"))
     for cost in comparison.strategies:
         found += _STRATEGY_SOURCES.get(cost.strategy, ())
     found += [_WORKLOAD_SOURCES[run.header.workload] for run in runs if run.header.workload in _WORKLOAD_SOURCES]
@@ -93,7 +113,8 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
     name = str(runs[0].header.study.get("name", "own runs"))
     optional: list[Block | None] = [plan_table(runs), latency_table(runs)]
     trust: list[Block | None] = [
-        component_table(comparison) if comparison.components else None,
+        component_table(comparison, runs) if comparison.components else None,
+        window_table(runs),
         gap_table(comparison),
         incident_table(runs),
         cross_check_table(runs),
@@ -102,7 +123,7 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
         title=f"What neural architecture search costs: {name}",
         subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.site.label}",
         verdict=verdict(comparison),
-        caveats=(*caveats(comparison, quick=name.endswith("-quick")), *disagreements(runs)),
+        caveats=(*caveats(comparison, quick=name.endswith("-quick")), *disturbances(runs), *disagreements(runs)),
         cards=tuple(_cards(comparison)),
         sections=(
             Section(

@@ -4,7 +4,7 @@ from carbon_nas.comparison.table import Comparison, PhaseCost, StrategyCost
 from carbon_nas.ledger.records import Scope
 from carbon_nas.reporting.cells import Carbon, counted, joules, seconds, word
 from carbon_nas.reporting.document import Cell, Column, Table
-from carbon_nas.reporting.numbers import energy, kwh, significant
+from carbon_nas.reporting.numbers import energy, kwh, scenarios, significant
 from carbon_nas.sources import Tier
 from carbon_nas.units import in_kwh
 
@@ -48,7 +48,7 @@ def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
         )
     return Table(
         key="strategies",
-        title=f"What it cost, for {len(comparison.scenarios)} scenarios",
+        title=f"What it cost, for {scenarios(len(comparison.scenarios))}",
         columns=(
             Column(key="strategy", title="strategy", numeric=False),
             Column(key="it_energy_kwh", title="energy")
@@ -75,7 +75,7 @@ def phase_table(comparison: Comparison, carbon: Carbon) -> Table:
         (
             word(phase.strategy),
             word(f"{phase.name} (shared)" if phase.shared else phase.name),
-            word("once" if phase.scope == Scope.ONCE else f"{phase.scenarios} scenarios"),
+            word("once" if phase.scope == Scope.ONCE else scenarios(phase.scenarios)),
             joules(phase.energy_j, phase.tier),
             *work(phase),
             *carbon.cells(phase.energy_j, phase.tier),

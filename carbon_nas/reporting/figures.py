@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from carbon_nas.comparison.table import Comparison
-from carbon_nas.reporting.numbers import energy, significant
+from carbon_nas.reporting.numbers import energy, scenarios, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def _phase_energy(comparison: Comparison, axes: "Axes") -> None:
     axes.set_yticks(range(len(comparison.strategies)), [cost.strategy for cost in comparison.strategies])
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel(f"IT energy in {unit} ({comparison.tier}), {len(comparison.scenarios)} scenarios")
+    axes.set_xlabel(f"IT energy in {unit} ({comparison.tier}), {scenarios(len(comparison.scenarios))}")
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axes.legend(
@@ -135,6 +135,7 @@ def _cost_curve(comparison: Comparison, axes: "Axes") -> None:
         "run | not run", (measured, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color="0.35"
     )
     axes.set_xlim(0, reach)
+    axes.locator_params(axis="x", integer=True)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("number of deployment scenarios N")
     axes.set_ylabel(f"IT energy in {unit} ({comparison.tier})")

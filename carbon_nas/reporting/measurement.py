@@ -1,43 +1,46 @@
-"""The tables of how well it was measured: energy by component, gaps, incidents, second opinions."""
+"""The tables of how well it was measured: energy by component, windows, gaps, incidents."""
 
 from collections.abc import Iterator, Sequence
 
+from carbon_nas.comparison.components import ComponentCost
 from carbon_nas.comparison.table import Comparison
-from carbon_nas.ledger.observations import CrossCheck
 from carbon_nas.ledger.run import Run
-from carbon_nas.reporting.cells import joules, word
+from carbon_nas.meters.agreement import WINDOW
+from carbon_nas.meters.base import Component
+from carbon_nas.reporting.cells import counted, joules, maybe, seconds, word
 from carbon_nas.reporting.document import Cell, Column, Table
-from carbon_nas.reporting.numbers import energy, percent, significant
+from carbon_nas.reporting.numbers import energy, significant
 from carbon_nas.sources import Tier
 
-__all__ = ["component_table", "cross_check_table", "disagreements", "gap_table", "incident_table"]
+__all__ = [
+    "component_table",
+    "disturbances",
+    "gap_table",
+    "incident_table",
+    "window_table",
+]
 
 MOST_INCIDENTS = 50
-WARN_BEYOND_FRACTION = 0.1
-"""Two opinions on one sensor that differ by more are named before anything is quoted."""
-_NOISE_J = 0.1
+CONTESTED = "contested"
+"""The incident of a second recorder on one component."""
+_MOST_NAMED = 3
+_NOTHING_RATIO = 0.005  # A net that is so little of the gross is the noise of the baseline.
 
 
-def _maybe(energy_j: float | None, tier: Tier, missing: str) -> Cell:
-    return word(missing) if energy_j is None else joules(energy_j, tier)
-
-
-def component_table(comparison: Comparison) -> Table:
-    """Return energy by component: gross, and net of what it would have used anyway."""
-    rows = []
-    for cost in comparison.components:
-        idle = "not measured"
-        rows.append(
-            (
-                word(cost.strategy),
-                word(cost.component),
-                joules(cost.energy_j, cost.tier),
-                _maybe(cost.idle_j, Tier.MODELLED, idle),
-                _maybe(cost.net_j, Tier.MODELLED, idle),
-                _maybe(cost.random_u_j, Tier.MODELLED, "not quantified"),
-                _maybe(cost.systematic_u_j, Tier.MODELLED, "not quantified"),
-            )
-        )
+def component_table(comparison: Comparison, runs: Sequence[Run]) -> Table:
+    """Return energy by component: gross, how far off an estimate may be, and net of what it would have used anyway."""
+    metered = {name: component for run in runs for name, component in run.components.items()}
+    ranged = any(cost.tier is not Tier.MEASURED for cost in comparison.components)
+    rows = [_component_row(cost, metered.get(cost.component), ranged=ranged) for cost in comparison.components]
+    own = [name for name, component in metered.items() if component.own]
+    notes = [
+        "Every other table is gross.",
+        "From and to: the range in which the truth is taken to lie where a formula gave the joules." if ranged else "",
+        "Idle: the power before the run times the duration; net: gross without it.",
+        f"Of {', '.join(own)} only the program's own work is counted, so nothing of it is idle." if own else "",
+        "u: standard uncertainty of a sensor (k = 1).",
+        "The random part differs from phase to phase; the systematic part is one gain for all, and cancels in ratios.",
+    ]
     return Table(
         key="components",
         title="Energy by component",
@@ -45,16 +48,87 @@ def component_table(comparison: Comparison) -> Table:
             Column(key="strategy", title="strategy", numeric=False),
             Column(key="component", title="component", numeric=False),
             Column(key="gross_j", title="gross"),
-            Column(key="idle_j", title="idle in that time"),
+            *(_RANGE if ranged else ()),
+            Column(key="idle_j", title="idle"),
             Column(key="net_j", title="net"),
             Column(key="random_u_j", title="u, random"),
             Column(key="systematic_u_j", title="u, systematic"),
         ),
         rows=tuple(rows),
-        note="Every other table is gross. Idle is the power before the run times the duration, where it was measured. "
-        "u is a standard uncertainty (k = 1) of the sensor: the random part differs from phase to phase, the "
-        "systematic part is one gain for all and cancels in ratios on one device. The error of an estimate's formula "
-        "is not in it.",
+        note=" ".join(filter(None, notes)),
+    )
+
+
+_RANGE = (Column(key="estimate_low_j", title="estimate: from"), Column(key="estimate_high_j", title="to"))
+
+
+def _component_row(cost: ComponentCost, component: Component | None, *, ranged: bool) -> tuple[Cell, ...]:
+    low, high = (None, None) if component is None else (component.low_ratio, component.high_ratio)
+    own = component is not None and component.own
+    idle = "own work only" if own else "not measured"
+    # What a formula gives has no sensor behind it, and a tick of zero would read as if it were exact.
+    no_sensor = cost.tier is not Tier.MEASURED
+    missing = "no sensor" if no_sensor else "not quantified"
+    unbounded = "not quantified" if no_sensor else ""
+    bounds = [maybe(None if one is None else one * cost.energy_j, Tier.MODELLED, unbounded) for one in (low, high)]
+    return (
+        word(cost.strategy),
+        word(cost.component),
+        joules(cost.energy_j, cost.tier),
+        *(bounds if ranged else ()),
+        maybe(None if own else cost.idle_j, Tier.MODELLED, idle),
+        _net(None if own else cost.net_j, cost.energy_j, idle if cost.complete else "not known, for a gap"),
+        maybe(None if no_sensor else cost.random_u_j, Tier.MODELLED, missing),
+        maybe(None if no_sensor else cost.systematic_u_j, Tier.MODELLED, missing),
+    )
+
+
+def _net(net_j: float | None, gross_j: float, missing: str) -> Cell:
+    if net_j is not None and abs(net_j) < _NOTHING_RATIO * gross_j:
+        return Cell(text="about 0 J", tier=Tier.MODELLED, value=net_j, unit="J")
+    return maybe(net_j, Tier.MODELLED, missing)
+
+
+def window_table(runs: Sequence[Run]) -> Table | None:
+    """Return what was looked at within phases, by family; None if nobody opened a window."""
+    rows = []
+    for run in runs:
+        tier = Tier.weakest({component.tier for component in run.components.values()}) or Tier.MODELLED
+        for family, found in run.windows.items():
+            if family == WINDOW:  # It is no work, and what it found stands beside the second opinion.
+                continue
+            each_j = None if found.energy_j is None else found.energy_j / found.count
+            rows.append(
+                (
+                    word(run.path.name),
+                    word(family),
+                    counted(found.count, "windows"),
+                    seconds(found.duration_s),
+                    maybe(found.energy_j, tier, "not known"),
+                    maybe(each_j, Tier.MODELLED, "not known"),
+                    counted(found.below_resolution, "windows"),
+                    counted(found.incomplete, "windows"),
+                )
+            )
+    if not rows:
+        return None
+    return Table(
+        key="windows",
+        title="Windows",
+        columns=(
+            Column(key="ledger", title="ledger", numeric=False),
+            Column(key="family", title="what", numeric=False),
+            Column(key="windows_n", title="how many"),
+            Column(key="duration_s", title="duration"),
+            Column(key="energy_j", title="energy"),
+            Column(key="mean_j", title="mean"),
+            Column(key="below_resolution_n", title="below resolution"),
+            Column(key="incomplete_n", title="with gaps"),
+        ),
+        rows=tuple(rows),
+        note="A closer look, summed up by family: what windows within phases used stands in the phases already, what "
+        "others used in no other table; a window within a window counts in both. Below resolution: too short, or too "
+        "little, to be told from zero.",
     )
 
 
@@ -64,7 +138,7 @@ def gap_table(comparison: Comparison) -> Table | None:
         return None
 
     def bound(energy_j: float | None) -> Cell:
-        return _maybe(energy_j, Tier.MODELLED, "no bound known")
+        return maybe(energy_j, Tier.MODELLED, "no bound known")
 
     rows = [
         (
@@ -72,7 +146,7 @@ def gap_table(comparison: Comparison) -> Table | None:
             word(str(gap.seed)),
             word(gap.phase),
             word(", ".join(gap.components)),
-            _maybe(gap.energy_j, Tier.MODELLED, "not known"),
+            maybe(gap.energy_j, Tier.MODELLED, "not known"),
             bound(gap.low_j),
             bound(gap.high_j),
         )
@@ -131,65 +205,25 @@ def incident_table(runs: Sequence[Run]) -> Table | None:
     )
 
 
-def _pairs(check: CrossCheck) -> Iterator[tuple[str, float | None, float | None, float | None]]:
-    for kind in check.ours_j.keys() | check.theirs_j.keys():
-        ours_j, theirs_j = check.ours_j.get(kind), check.theirs_j.get(kind)
-        difference = None if ours_j is None or theirs_j is None or ours_j <= 0 else theirs_j / ours_j - 1.0
-        yield kind, ours_j, theirs_j, difference
-
-
-def cross_check_table(runs: Sequence[Run]) -> Table | None:
-    """Return the second opinions; None if nobody asked for one."""
-    rows = []
+def disturbances(runs: Sequence[Run]) -> Iterator[str]:
+    """Say what else ran on the metered devices, and which ledgers repeat one another."""
+    contested = [(run, incident.component) for run in runs for incident in run.incidents if incident.what == CONTESTED]
+    if contested:
+        names = ", ".join(dict.fromkeys(run.path.name for run, _ in contested))
+        devices = ", ".join(sorted({component for _, component in contested if component}))
+        yield (
+            f"Another recorder metered {devices} of the same machine at the same time ({names}): what ran there is in "
+            "these joules as well."
+        )
+    pairs: dict[tuple[str, str, int], list[Run]] = {}
     for run in runs:
-        for check in run.cross_checks:
-            if check.error:
-                blank = [word("")] * 4
-                rows.append((word(run.path.name), word(check.tool), *blank, word(f"no second opinion: {check.error}")))
-            for kind, ours_j, theirs_j, difference in sorted(_pairs(check)):
-                rows.append(
-                    (
-                        word(run.path.name),
-                        word(check.tool),
-                        word(kind),
-                        _maybe(ours_j, Tier.MODELLED, "not covered"),
-                        _maybe(theirs_j, Tier.MODELLED, "not covered"),
-                        word("")
-                        if difference is None
-                        else Cell(text=f"{100 * difference:+.1f} %", tier=Tier.MODELLED, value=difference),
-                        word("; ".join(reason for reason in check.reasons if reason.startswith(kind))),
-                    )
-                )
-    if not rows:
-        return None
-    return Table(
-        key="cross_checks",
-        title="Second opinion",
-        columns=(
-            Column(key="ledger", title="ledger", numeric=False),
-            Column(key="tool", title="tool", numeric=False),
-            Column(key="component", title="component", numeric=False),
-            Column(key="ours_j", title="ours"),
-            Column(key="theirs_j", title="theirs"),
-            Column(key="difference_fraction", title="difference"),
-            Column(key="reason", title="why", numeric=False),
-        ),
-        rows=tuple(rows),
-        note="Same sensors, another program: agreement shows that both read them alike, and is no validation. Only an "
-        "external meter would be one.",
-    )
-
-
-def disagreements(runs: Sequence[Run]) -> Iterator[str]:
-    """Say which second opinions differ by more than can be put down to their edges."""
-    for run in runs:
-        for check in run.cross_checks:
-            for kind, ours_j, theirs_j, difference in sorted(_pairs(check)):
-                if difference is None or ours_j is None or theirs_j is None:
-                    continue
-                if abs(difference) > WARN_BEYOND_FRACTION and abs(theirs_j - ours_j) > _NOISE_J:
-                    why = next((reason for reason in check.reasons if reason.startswith(kind)), "no reason can be told")
-                    yield (
-                        f"{check.tool} puts the energy of {kind} in {run.path.name} at {percent(theirs_j / ours_j)} of "
-                        f"what stands here: {why}."
-                    )
+        pairs.setdefault((str(run.header.role), run.header.strategy, run.header.seed), []).append(run)
+    for (_, strategy, seed), same in pairs.items():
+        if len(same) > 1:
+            names = " and ".join(run.path.name for run in same)
+            again = sorted(set.intersection(*(set(run.done) for run in same)))
+            repeated = f" {', '.join(again[:_MOST_NAMED])}: done in each of them." if again else ""
+            yield (
+                f"{names} are of one run, {strategy}, seed {seed}, and are added up.{repeated} If they repeat one "
+                "another, leave only one of them in the folder, or record each with a seed of its own."
+            )

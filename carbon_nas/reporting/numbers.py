@@ -2,7 +2,7 @@
 
 from math import floor, log10
 
-__all__ = ["count", "energy", "kwh", "latency", "mass", "mass_lb", "percent", "points", "significant"]
+__all__ = ["count", "energy", "kwh", "latency", "mass", "mass_lb", "percent", "points", "scenarios", "significant"]
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -59,6 +59,11 @@ def latency(latency_ms: float) -> str:
 def percent(fraction: float) -> str:
     """Write a fraction as a percentage with one decimal."""
     return f"{100 * fraction:.1f} %"
+
+
+def scenarios(number: int) -> str:
+    """Write a number of scenarios."""
+    return "1 scenario" if number == 1 else f"{number} scenarios"
 
 
 def points(fraction: float) -> str:

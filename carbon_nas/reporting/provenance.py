@@ -21,7 +21,7 @@ def meter_table(runs: Sequence[Run]) -> Table:
             word(component.name),
             word(str(component.tier)),
             word(component.method),
-            word(", ".join(f"{key} {value}" for key, value in component.inputs.items() if value is not None)),
+            word(", ".join(f"{key} {_short(value)}" for key, value in component.inputs.items() if value is not None)),
             word(component.note),
         )
         for component in seen.values()
@@ -36,12 +36,17 @@ def meter_table(runs: Sequence[Run]) -> Table:
     )
 
 
+def _short(value: object) -> str:
+    # The ledger has all the digits.
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _coverage(runs: Sequence[Run], seen: Mapping[str, Component]) -> str:
     # The first schema of the ledger did not say what it left out.
     said = dict.fromkeys(words for run in runs for session in run.sessions for words in session.not_covered)
     missing = ", ".join(said) or "memory, disks, power supplies, cooling"
     ranges = [
-        f"{part.name}: the truth is between {part.low_ratio:g} and {part.high_ratio:g} times the estimate"
+        f"{part.name}: the truth is between {part.low_ratio:.2g} and {part.high_ratio:.2g} times the estimate"
         for part in seen.values()
         if part.low_ratio is not None and part.high_ratio is not None
     ]

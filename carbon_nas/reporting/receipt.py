@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import hypot
 
 from carbon_nas.accounting.site import Site
+from carbon_nas.ledger.idle import idle_powers_w
 from carbon_nas.ledger.observations import Baseline
 from carbon_nas.ledger.records import PhaseEnd
 from carbon_nas.meters.agreement import Agreement
@@ -43,12 +44,13 @@ def receipt(
         agreement: a second opinion.
     """
     parts = {part.name: part for part in components}
-    idle_w = {} if baseline is None else _powers_w(baseline)
+    idle_w = {} if baseline is None else idle_powers_w([baseline])
     yield "phase", f"{end.phase}, {end.outcome}"
     yield "duration", f"{end.duration_s:.1f} s"
     for one in end.measured:
         told = _told(one, parts[one.component])
-        power_w = idle_w.get(one.component)
+        # Where only the program's own work is counted, idle is nothing by construction.
+        power_w = None if parts[one.component].own else idle_w.get(one.component)
         idle = (
             "" if power_w is None else f"; idle draws {power_w:.3g} W, {energy(power_w * end.duration_s)} in this time"
         )
@@ -59,14 +61,6 @@ def receipt(
     yield "not covered", ", ".join(not_covered(components))
     if agreement is not None:
         yield from _second(agreement)
-
-
-def _powers_w(baseline: Baseline) -> dict[str, float]:
-    return {
-        one.component: one.energy_j / baseline.duration_s
-        for one in baseline.measured
-        if one.energy_j is not None and baseline.duration_s > 0
-    }
 
 
 def _told(one: Measurement, part: Component) -> str:

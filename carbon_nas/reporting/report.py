@@ -6,10 +6,11 @@ from pathlib import Path
 from carbon_nas import ledger
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import account
-from carbon_nas.comparison.components import idle_powers_w
 from carbon_nas.comparison.delivery import deliveries
 from carbon_nas.comparison.table import Comparison, compare
+from carbon_nas.errors import LedgerError
 from carbon_nas.files import MANIFEST, manifest_of, manifest_text, output_folder, write_whole
+from carbon_nas.ledger.idle import idle_powers_w
 from carbon_nas.ledger.merge import merge
 from carbon_nas.references.register import REFERENCES
 from carbon_nas.reporting.compose import compose
@@ -24,7 +25,8 @@ __all__ = ["build", "derive", "render", "write_report"]
 def derive(runs: list[ledger.Run], site: Site) -> tuple[Comparison, Document]:
     """Return everything that a report of some runs says, as numbers and as a document."""
     statements = [account(run, site) for run in merge(runs).runs]
-    comparison = compare(statements, deliveries(runs), idle_powers_w(runs))
+    idle_w = idle_powers_w(baseline for run in runs for baseline in run.baselines)
+    comparison = compare(statements, deliveries(runs), idle_w)
     return comparison, compose(comparison, runs, REFERENCES)
 
 
@@ -58,6 +60,12 @@ def write_report(folder: Path, site: Site) -> Document:
         LedgerCorrupt: if one is damaged.
         OutputError: if a file cannot be written.
     """
+    if not (folder / "ledger").is_dir() and any(folder.glob("*.jsonl")):
+        raise LedgerError(
+            "a report is drawn from the ledgers in a folder named ledger, and here they lie loose",
+            where=str(folder),
+            cure=f"move those that belong together to {folder / 'ledger'}",
+        )
     document, files = build(ledger.read(folder / "ledger"), site)
     output_folder(folder)
     for path, data in files.items():

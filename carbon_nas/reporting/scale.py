@@ -6,7 +6,7 @@ from carbon_nas.comparison.table import Comparison
 from carbon_nas.references.register import Reference
 from carbon_nas.reporting.cells import Carbon, word
 from carbon_nas.reporting.document import Cell, Column, Table
-from carbon_nas.reporting.numbers import mass_lb
+from carbon_nas.reporting.numbers import mass_lb, scenarios
 from carbon_nas.sources import Tier
 from carbon_nas.units import in_lb
 
@@ -23,7 +23,7 @@ def scale_table(comparison: Comparison, carbon: Carbon, references: Mapping[str,
             (
                 word(f"this study: {cost.strategy}"),
                 *(Cell(text=mass_lb(end), tier=cells[0].tier, value=end, unit="lb") for end in _ends(masses_lb)),
-                word(f"{len(comparison.scenarios)} scenarios; {comparison.site.label}"),
+                word(f"{scenarios(len(comparison.scenarios))}; {comparison.site.label}"),
             )
         )
     for reference in references["strubell2019-nas"].chain:

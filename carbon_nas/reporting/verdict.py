@@ -6,7 +6,7 @@ from carbon_nas.comparison.break_even import BreakEven
 from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
 from carbon_nas.comparison.table import Comparison
-from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, significant
+from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, scenarios, significant
 from carbon_nas.sources import Tier
 from carbon_nas.units import in_kwh
 
@@ -28,10 +28,6 @@ def caveats(comparison: Comparison, *, quick: bool) -> tuple[str, ...]:
     return tuple(_warnings(comparison, quick=quick))
 
 
-def _scenarios(number: int) -> str:
-    return "1 scenario" if number == 1 else f"{number} scenarios"
-
-
 def _sentences(comparison: Comparison) -> Iterator[str]:
     site = comparison.site
     costs = []
@@ -41,7 +37,7 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
             figures.append(f"{mass(site.mass_kg(cost.energy_j, site.grids[0]))} CO2e")
         facility = kwh(in_kwh(cost.energy_j) * site.factor_ratio)
         costs.append(f"{cost.strategy} {facility} ({', '.join(figures)})")
-    yield f"For {_scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(site.label)}."
+    yield f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(site.label)}."
     yield from map(_crossing, comparison.break_evens)
     yield from map(_quality, comparison.gaps)
 
@@ -64,7 +60,7 @@ def _crossing(found: BreakEven) -> str:
             f" (from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)} by scenario and seed, "
             f"a range and no confidence interval{missing})"
         )
-    beyond = f" That is beyond the {_scenarios(found.measured_n)} that were run: extrapolated."
+    beyond = f" That is beyond the {scenarios(found.measured_n)} that were run: extrapolated."
     return (
         f"{found.upfront} breaks even with {found.rival} at N* = {significant(found.n_ratio, 2)} scenarios{spread}, "
         f"and costs less from N = {found.first_n} on.{beyond if found.extrapolated else ''}"

@@ -15,6 +15,7 @@ from carbon_nas.ledger.folding import begun, read_run
 from carbon_nas.ledger.observations import CrossCheck
 from carbon_nas.ledger.records import Role, phase_key
 from carbon_nas.ledger.run import Run
+from carbon_nas.meters.agreement import WINDOW
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.hosts import open_meters
@@ -231,7 +232,7 @@ class Runner:
         if not self._host.second_opinion:
             yield
             return
-        with cross_checked(recorder.window("cross-check"), recorder.components) as check:
+        with cross_checked(recorder.window(WINDOW), recorder.components) as check:
             yield
         recorder.append(CrossCheck(**asdict(check.agreement)), durable=True)
 

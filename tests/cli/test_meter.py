@@ -1,6 +1,7 @@
 """Any command becomes a ledger, and is otherwise left alone."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def test_cpu_time_of_the_child_and_of_its_children_is_counted_and_ours_is_not(me
     ("script", "code"), [("import sys; sys.exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)]
 )
 def test_the_exit_code_is_handed_on_and_a_failed_command_is_waste(meter, tmp_path, script, code):
-    assert meter("--out", "a.jsonl", *python(script)).returncode == code
+    done = meter("--out", "a.jsonl", *python(script))
+    assert done.returncode == code
+    assert re.search(rf"^exit code +{code}$", done.stderr, re.MULTILINE)
     (end,) = events(tmp_path / "a.jsonl", PhaseEnd)
     assert end.outcome is Outcome.FAILED
     assert [activity.wasted for activity in read_run(tmp_path / "a.jsonl").activities] == [True]

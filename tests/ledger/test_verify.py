@@ -323,6 +323,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_digit_that_changed_in_the_list_itself_is_shown(folder):
+    path = folder / MANIFEST
+    line = next(line for line in path.read_text().splitlines() if "data/phases.csv" in line)
+    changed = line[:63] + ("0" if line[63] != "0" else "1") + line[64:]
+    path.write_text(path.read_text().replace(line, changed))
+    found = verify_manifest(folder)
+    assert found is not None
+    assert f"its hash was {changed[:64]} and is {line[:64]}" in str(found)
+
+
 def test_the_manifest_lists_every_file_but_itself_and_checkpoints_sorted(folder):
     listed = [line.split("  ")[1] for line in (folder / MANIFEST).read_text().splitlines()]
     assert listed == ["data/phases.csv", "index.html", "ledger/run.jsonl"]

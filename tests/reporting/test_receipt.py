@@ -102,3 +102,10 @@ def test_a_second_opinion_is_no_validation_and_its_warnings_are_shown():
 def test_labels_and_texts_stand_in_columns(labels):
     lines = aligned([(label, "text") for label in labels]).splitlines()
     assert {line.index("text") for line in lines} == {5}
+
+
+def test_where_only_the_programs_own_work_is_counted_nothing_is_called_idle():
+    baseline = Baseline(utc="", duration_s=10.0, measured=(found("gpu:a", 50.0), found("cpu:command", 0.0)))
+    lines = dict(receipt([GPU, replace(CPU, own=True)], end(*BOTH), baseline=baseline))
+    assert "idle draws 5.00 W" in lines["gpu:a"] or "idle draws 5 W" in lines["gpu:a"]
+    assert "idle" not in lines["cpu:command"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from carbon_nas.accounting import site
+from carbon_nas.errors import LedgerError
 from carbon_nas.ledger import read
 from carbon_nas.reporting import build, write_report
 from carbon_nas.reporting.figures import FORMATS
@@ -155,6 +156,12 @@ def test_words_from_ledgers_are_escaped_in_the_page(tmp_path: Path) -> None:
     folder = record_study(tmp_path, name="<script>alert(1)</script>")
     write_report(folder, site("FR"))
     assert "<script>" not in (folder / "index.html").read_text()
+
+
+def test_ledgers_that_lie_loose_are_pointed_to_their_place(tmp_path: Path) -> None:
+    (record_study(tmp_path / "study") / "ledger").rename(tmp_path / "loose")
+    with pytest.raises(LedgerError, match=r"move those that belong together to .*ledger"):
+        write_report(tmp_path / "loose", site("FR"))
 
 
 def test_figures_leave_no_cache_behind(folder: Path, tmp_path: Path, offline_env: dict[str, str]) -> None:
