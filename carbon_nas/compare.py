@@ -4,9 +4,10 @@ import shlex
 import sys
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from carbon_nas.accounting.site import Site
 
 __all__ = ["compare", "main"]
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def compare(
@@ -59,6 +62,13 @@ def compare(
         float | None,
         typer.Option(min=0.1, help="First measure idle power for so long; shown as net beside gross.", metavar="S"),
     ] = None,
+    on_overlap: Annotated[
+        str,
+        typer.Option(
+            help="What to do with joules of one device that stand in two ledgers: refuse, split, first.",
+            metavar="RULE",
+        ),
+    ] = "refuse",
     cross_check: Annotated[
         bool, typer.Option("--cross-check", help="Ask codecarbon as well, in a process of its own, and compare.")
     ] = False,
@@ -81,10 +91,11 @@ def compare(
     from rich.console import Console
 
     from carbon_nas.accounting.site import site as describe_site
+    from carbon_nas.ledger.merge import Overlap
     from carbon_nas.reporting.report import write_report
 
     console = Console()
-    place = describe_site(site, pue)
+    place, rule = describe_site(site, pue), _chosen(Overlap, on_overlap, "--on-overlap")
     if report_only:
         if seeds is not None or cpu_watts_per_core is not None or host != "all" or idle is not None or cross_check:
             raise UsageError(
@@ -96,7 +107,7 @@ def compare(
     else:
         plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
         folder = _record(console, study, out, seeds, place, plan, quick=quick)
-    document = write_report(folder, place)
+    document = write_report(folder, place, overlap=rule)
     for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
         console.print(heading)
         for sentence in sentences:
@@ -105,6 +116,15 @@ def compare(
     for row in next(table.rows for table in document.tables if table.key == "ledgers"):
         console.print(f"{row[-1].text}  {row[0].text}", highlight=False, soft_wrap=True)
     console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+
+
+def _chosen(choices: type[Choice], word: str, option: str) -> Choice:
+    try:
+        return choices(word)
+    except ValueError:
+        raise UsageError(
+            f"there is no {word!r} to choose", where=option, cure=f"choose one of {', '.join(choices)}"
+        ) from None
 
 
 def _recorded_name(study: str, *, quick: bool) -> str:
@@ -142,8 +162,7 @@ def _record(
     from carbon_nas.live import LiveView
     from carbon_nas.meters.hosts import Coverage, open_meters
 
-    if how.host not in list(Coverage):
-        raise UsageError(f"there is no part {how.host!r}", where="--host", cure=f"choose one of {', '.join(Coverage)}")
+    coverage = _chosen(Coverage, how.host, "--host")
 
     try:
         from carbon_nas.study import Host, Runner, load_study
@@ -153,7 +172,6 @@ def _record(
         raise MissingExtra.of(error.name) from error
     plan = load_study(study, quick=quick, seeds=seeds)
     folder = output_folder(out or Path("reports") / plan.name)
-    coverage = Coverage(how.host)
     host = Host(
         meters=partial(open_meters, cpu_watts_per_core=how.cpu_w_per_core, host=coverage),
         meters_chosen=how.cpu_w_per_core is not None or coverage is not Coverage.ALL,

@@ -30,6 +30,8 @@ class _Measurement(Protocol):
     @property
     def systematic_u_j(self) -> float | None: ...
     @property
+    def attributed_j(self) -> float | None: ...
+    @property
     def complete(self) -> bool: ...
 
 
@@ -94,6 +96,7 @@ class Part:
         low_j, high_j: bounds from what its counter did not show; None: no bound is known.
         random_u_j, systematic_u_j: standard uncertainties; None: not quantified.
         complete: whether its counter was seen at both edges and without a break.
+        attributed_j: the part of a shared device that is estimated to be the run's own; None: not known.
     """
 
     component: str
@@ -104,6 +107,7 @@ class Part:
     random_u_j: float | None
     systematic_u_j: float | None
     complete: bool
+    attributed_j: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +210,7 @@ def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterabl
             random_u_j=found.random_u_j,
             systematic_u_j=None if found.systematic_u_j is None else found.systematic_u_j * own_ratio,
             complete=found.complete,
+            attributed_j=found.attributed_j,
         )
 
 

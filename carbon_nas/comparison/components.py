@@ -24,6 +24,7 @@ class ComponentCost:
         random_u_j: standard uncertainty that phases do not share; None: not quantified.
         systematic_u_j: standard uncertainty that all phases share; None: not quantified.
         complete: whether its counter was seen without a gap in every phase.
+        attributed_j: the part of a shared device that is estimated to be the program's own; None: not known.
     """
 
     strategy: str
@@ -35,6 +36,7 @@ class ComponentCost:
     random_u_j: float | None
     systematic_u_j: float | None
     complete: bool = True
+    attributed_j: float | None = None
 
     @property
     def net_j(self) -> float | None:
@@ -103,6 +105,7 @@ def _cost(strategy: str, name: str, seeds: Sequence[Sequence[Sequence[Entry]]], 
         random_u_j=_mean([_random(one) for one in parts]),
         systematic_u_j=_mean([_systematic(one) for one in parts]),
         complete=all(part.complete for one in parts for part in one),
+        attributed_j=_mean([_attributed(one) for one in parts]),
     )
 
 
@@ -139,6 +142,11 @@ def _random(parts: Sequence[Part]) -> float | None:
     squares = [None if part.random_u_j is None else part.random_u_j**2 for part in parts]
     mean = _mean(squares)
     return None if mean is None else sqrt(mean * len(squares))
+
+
+def _attributed(parts: Sequence[Part]) -> float | None:
+    mean = _mean([part.attributed_j for part in parts])
+    return None if mean is None else mean * len(parts)
 
 
 def _systematic(parts: Sequence[Part]) -> float | None:

@@ -105,6 +105,8 @@ class Comparison:
         estimated_share: the part of all energy that a formula gave, and no sensor.
         components: the same energy by component.
         incomplete: phases that are compared although a counter was not seen all the time.
+        overlap: the rule for joules that stand in two ledgers.
+        attributed: the energies that this rule has changed, in words.
     """
 
     site: Site
@@ -122,6 +124,8 @@ class Comparison:
     tier: Tier
     components: tuple[ComponentCost, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
+    overlap: str = "refuse"
+    attributed: tuple[str, ...] = ()
 
 
 _NUMBERS = ["energy_j", "estimated_j", "device_s", "duration_s", "steps", "macs"]

@@ -31,13 +31,21 @@ def component_table(comparison: Comparison, runs: Sequence[Run]) -> Table:
     """Return energy by component: gross, how far off an estimate may be, and net of what it would have used anyway."""
     metered = {name: component for run in runs for name, component in run.components.items()}
     ranged = any(cost.tier is not Tier.MEASURED for cost in comparison.components)
-    rows = [_component_row(cost, metered.get(cost.component), ranged=ranged) for cost in comparison.components]
+    shared = any(cost.attributed_j is not None for cost in comparison.components)
     own = [name for name, component in metered.items() if component.own]
+    rows = [
+        _component_row(cost, metered.get(cost.component), ranged=ranged)
+        + ((maybe(cost.attributed_j, Tier.ESTIMATED, "not known"),) if shared else ())
+        for cost in comparison.components
+    ]
     notes = [
         "Every other table is gross.",
         "From and to: the range in which the truth is taken to lie where a formula gave the joules." if ranged else "",
         "Idle: the power before the run times the duration; net: gross without it.",
         f"Of {', '.join(own)} only the program's own work is counted, so nothing of it is idle." if own else "",
+        "The program's part of a GPU: energy times its share of the busy multiprocessors, an estimate."
+        if shared
+        else "",
         "u: standard uncertainty of a sensor (k = 1).",
         "The random part differs from phase to phase; the systematic part is one gain for all, and cancels in ratios.",
     ]
@@ -53,6 +61,7 @@ def component_table(comparison: Comparison, runs: Sequence[Run]) -> Table:
             Column(key="net_j", title="net"),
             Column(key="random_u_j", title="u, random"),
             Column(key="systematic_u_j", title="u, systematic"),
+            *((Column(key="attributed_j", title="of it the program's"),) if shared else ()),
         ),
         rows=tuple(rows),
         note=" ".join(filter(None, notes)),

@@ -1,6 +1,7 @@
 """The report of a folder: ledgers in, files out. It runs anywhere, without torch and without a GPU."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from carbon_nas import ledger
@@ -11,7 +12,7 @@ from carbon_nas.comparison.table import Comparison, compare
 from carbon_nas.errors import LedgerError
 from carbon_nas.files import MANIFEST, manifest_of, manifest_text, output_folder, write_whole
 from carbon_nas.ledger.idle import idle_powers_w
-from carbon_nas.ledger.merge import merge
+from carbon_nas.ledger.merge import Overlap, merge
 from carbon_nas.references.register import REFERENCES
 from carbon_nas.reporting.compose import compose
 from carbon_nas.reporting.document import Document
@@ -22,11 +23,15 @@ from carbon_nas.sources import bibtex
 __all__ = ["build", "derive", "render", "write_report"]
 
 
-def derive(runs: list[ledger.Run], site: Site) -> tuple[Comparison, Document]:
+def derive(runs: list[ledger.Run], site: Site, *, overlap: Overlap = Overlap.REFUSE) -> tuple[Comparison, Document]:
     """Return everything that a report of some runs says, as numbers and as a document."""
-    statements = [account(run, site) for run in merge(runs).runs]
+    merged = merge(runs, overlap=overlap)
     idle_w = idle_powers_w(baseline for run in runs for baseline in run.baselines)
-    comparison = compare(statements, deliveries(runs), idle_w)
+    comparison = replace(
+        compare([account(run, site) for run in merged.runs], deliveries(runs), idle_w),
+        overlap=str(overlap),
+        attributed=tuple(map(str, merged.attributions)),
+    )
     return comparison, compose(comparison, runs, REFERENCES)
 
 
@@ -44,20 +49,23 @@ def render(
     return {path: text.encode() for path, text in texts.items()}
 
 
-def build(runs: list[ledger.Run], site: Site) -> tuple[Document, Mapping[str, bytes]]:
+def build(
+    runs: list[ledger.Run], site: Site, *, overlap: Overlap = Overlap.REFUSE
+) -> tuple[Document, Mapping[str, bytes]]:
     """Return the report of some runs as a document, and as files by their paths within the folder."""
-    comparison, document = derive(runs, site)
+    comparison, document = derive(runs, site, overlap=overlap)
     figures = draw(comparison)
     images = {f"figures/{key}.{suffix}": data for key, files in figures.items() for suffix, data in files.items()}
     return document, {**render(comparison, document, figures), **images}
 
 
-def write_report(folder: Path, site: Site) -> Document:
+def write_report(folder: Path, site: Site, *, overlap: Overlap = Overlap.REFUSE) -> Document:
     """Draw the report of the ledgers in `folder/ledger` into the folder, and list the hashes of all that is in it.
 
     Raises:
         LedgerError: if there is no ledger, or nothing finished in it.
         LedgerCorrupt: if one is damaged.
+        LedgerOverlap: if two of them metered one device at the same time, and no rule was asked for.
         OutputError: if a file cannot be written.
     """
     if not (folder / "ledger").is_dir() and any(folder.glob("*.jsonl")):
@@ -66,7 +74,7 @@ def write_report(folder: Path, site: Site) -> Document:
             where=str(folder),
             cure=f"move those that belong together to {folder / 'ledger'}",
         )
-    document, files = build(ledger.read(folder / "ledger"), site)
+    document, files = build(ledger.read(folder / "ledger"), site, overlap=overlap)
     output_folder(folder)
     for path, data in files.items():
         write_whole(folder / path, data)

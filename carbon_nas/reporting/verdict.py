@@ -124,6 +124,11 @@ def _warnings(comparison: Comparison, *, quick: bool) -> Iterator[str]:
         )
     if comparison.unfinished:
         yield f"Not finished, and not compared beyond what all have finished: {'; '.join(comparison.unfinished)}."
+    if comparison.attributed:
+        yield (
+            f"{len(comparison.attributed)} energies stand in two ledgers that metered one device at the same time, and "
+            f"are attributed by the rule '{comparison.overlap}' as if power were even: {comparison.attributed[0]}."
+        )
     yield from map(_gap, comparison.incomplete[:_MOST_GAPS])
     if len(comparison.incomplete) > _MOST_GAPS:
         yield f"{len(comparison.incomplete) - _MOST_GAPS} more phases have gaps in their energy."

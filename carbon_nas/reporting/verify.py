@@ -14,6 +14,7 @@ from typing import Any
 from carbon_nas import ledger
 from carbon_nas.accounting.site import Site, site
 from carbon_nas.errors import CarbonNasError
+from carbon_nas.ledger.merge import Overlap
 from carbon_nas.ledger.verify import Difference
 from carbon_nas.reporting.document import Document, FigureBlock
 from carbon_nas.reporting.figures import FORMATS
@@ -40,11 +41,12 @@ def verify_report(folder: Path) -> Difference | None:
 
 def _differences(folder: Path) -> Iterator[Difference]:
     runs = ledger.read(folder / "ledger")
-    place = _site(folder)
-    if isinstance(place, Difference):
-        yield place
+    asked = _request(folder)
+    if isinstance(asked, Difference):
+        yield asked
         return
-    comparison, document = derive(runs, place)
+    place, overlap = asked
+    comparison, document = derive(runs, place, overlap=overlap)
     figures: dict[str, dict[str, bytes]] = {}
     for key in _figures(document):
         for suffix in FORMATS:
@@ -66,11 +68,14 @@ def _differences(folder: Path) -> Iterator[Difference]:
             yield Difference(where=path, what="this table does not follow from the ledgers")
 
 
-def _site(folder: Path) -> Site | Difference:
-    # The report says for which site it was drawn; that it says so truly shows when everything else follows from it.
+def _request(folder: Path) -> tuple[Site, Overlap] | Difference:
+    # The report says for which site and by which rule it was drawn; that it says so truly shows when everything else
+    # follows from it.
     try:
-        kept = json.loads((folder / _NUMBERS).read_bytes())["comparison"]["site"]
-        return site(kept["grids"][0]["zone"] if kept["named"] else None, kept["pue"])
+        said = json.loads((folder / _NUMBERS).read_bytes())["comparison"]
+        kept = said["site"]
+        place = site(kept["grids"][0]["zone"] if kept["named"] else None, kept["pue"])
+        return place, Overlap(said["overlap"])
     except FileNotFoundError:
         return Difference(where=_NUMBERS, what="missing, and it follows from the ledgers")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, CarbonNasError) as error:

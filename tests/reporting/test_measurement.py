@@ -311,6 +311,20 @@ def test_ledgers_that_overlap_on_a_device_are_refused_in_one_line(tmp_path, run_
     assert not (folder / "index.html").exists()
 
 
+def test_ledgers_that_overlap_are_attributed_by_a_rule_that_is_named_and_can_be_verified(tmp_path, run_python):
+    folder = tmp_path / "out"
+    for strategy in ("a", "b"):
+        clock = ManualClock(start_s=100.0)
+        with recording(folder, clock, Gauge(clock, "dram"), strategy=strategy) as recorder:
+            search(recorder, clock)
+    call = ("-m", "carbon_nas.compare", "--report-only", "--out", str(folder), "--on-overlap")
+    done = run_python(*call, "split")
+    assert done.returncode == 0, done.stderr
+    assert "attributed by the rule 'split'" in done.stdout
+    assert run_python("-m", "carbon_nas", "verify", str(folder)).returncode == 0
+    assert "choose one of refuse, split, first" in run_python(*call, "guess").stderr
+
+
 def test_every_number_of_the_section_is_in_the_files_with_its_tier(tmp_path, clock):
     gauge = Gauge(clock, power_w=1.0, gain_fraction=0.05)
     with recording(tmp_path, clock, gauge) as recorder:
