@@ -159,7 +159,9 @@ def _meters(cpu_watts_per_core: float | None, *, host: bool) -> "tuple[list[Mete
 
     meters: list[Meter] = []
     child_cpu: ChildCpuMeter | None = None
-    for one in open_meters(cpu_watts_per_core=cpu_watts_per_core, host=Coverage.ALL if host else Coverage.NONE):
+    coverage = Coverage.ALL if host else Coverage.NONE
+    # The command's processes use the GPUs, and this one does not.
+    for one in open_meters(cpu_watts_per_core=cpu_watts_per_core, host=coverage, attribute=False):
         if isinstance(one, CpuEstimateMeter):
             # The command's CPU time, and not that of this process, which does the metering.
             one.close()

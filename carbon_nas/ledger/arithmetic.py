@@ -7,7 +7,7 @@ from typing import Literal
 
 from carbon_nas.ledger.records import Event, Header, PhaseBegin, PhaseEnd, Pulse, Session, Waste
 from carbon_nas.meters.base import Component, Reading, spent
-from carbon_nas.meters.measurement import measure_all
+from carbon_nas.meters.measurement import charged, measure_all
 
 __all__ = ["Arithmetic"]
 
@@ -119,13 +119,8 @@ class Arithmetic:
         for kept in event.measured:
             right, foreign_j = derived[kept.component], event.foreign_j.get(kept.component, 0.0)
             if event.foreign_j:
-                right = replace(
-                    right,
-                    energy_j=_charged(right.energy_j, foreign_j),
-                    low_j=_charged(right.low_j, foreign_j),
-                    high_j=_charged(right.high_j, foreign_j),
-                    device_s=event.device_s.get(kept.component),
-                )
+                # The device seconds that others were charged are not written down.
+                right = replace(charged(right, foreign_j, 0.0), device_s=event.device_s.get(kept.component))
             if kept != right:
                 name = next(name for name in kept.__slots__ if getattr(kept, name) != getattr(right, name))
                 yield _unlike(f"measured {name} of {kept.component}", getattr(kept, name), getattr(right, name))
@@ -134,7 +129,7 @@ class Arithmetic:
         # What a phase that goes on had used when the one around it ended is not written down.
         if any(other.begin.parent == ending.begin.phase for other in self._open.values()):
             around: _Underway | None = ending
-            while around is not None:
+            while around is not None and not around.outlived:  # No line may name itself as what is around it.
                 around.outlived = True
                 around = self._open.get(around.begin.parent or "")
 

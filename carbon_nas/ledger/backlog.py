@@ -17,6 +17,9 @@ __all__ = ["Backlog"]
 # What only observes makes room for what is accounted.
 _EXPENDABLE = (Pulse, Trace, TrainerLog, WindowEnd)
 
+# Events that other threads hand over while one that was interrupted takes a breath.
+_RECENT = 16
+
 
 class Backlog:
     """Appends to a journal and never raises for the disk's sake. What it has taken is written once, also after Ctrl-C.
@@ -27,12 +30,13 @@ class Backlog:
 
     Attributes:
         trouble: why the disk refused last, in words; empty if it never did.
-        dropped: how many events there was no room for, or cannot be written at all.
+        dropped: how many events there was no room for, or the ledger was closed before.
     """
 
     def __init__(self, journal: Journal, *, room: int = 10_000) -> None:
         self._journal, self._room = journal, room
         self._waiting: deque[Event] = deque()
+        self._recent: deque[Event] = deque(maxlen=_RECENT)
         self._tried: tuple[Event | None, str] = None, journal.head
         self._mutex = threading.RLock()
         self.trouble, self.dropped = "", 0
@@ -45,6 +49,8 @@ class Backlog:
     def append(self, event: Event, *, durable: bool = False) -> bool:
         """Add one line now, or later if the disk refuses; tell whether the disk took all that was asked of it.
 
+        Who was interrupted may hand the same event over again: it is written once.
+
         Raises:
             LedgerError: if the ledger is closed, or the event is no JSON.
             ValueError: if the event holds a NaN or an infinity.
@@ -52,10 +58,15 @@ class Backlog:
         if self._journal.inert:
             return True
         with self._mutex:
-            if len(self._waiting) >= self._room and isinstance(event, _EXPENDABLE):
+            if self._waiting:
+                self._journal.encode(event)  # Who hands over what can never be written is told now.
+            if any(taken is event for taken in (*self._waiting, *self._recent)):
+                pass
+            elif len(self._waiting) >= self._room and isinstance(event, _EXPENDABLE):
                 self.dropped += 1
             else:
                 self._waiting.append(event)
+                self._recent.append(event)
             return self._drain(event, durable=durable)
 
     def retry(self) -> bool:
@@ -82,7 +93,7 @@ class Backlog:
         try:
             self._journal.append(event)
         except (LedgerError, ValueError):
-            # It will never be written, and must not keep the others from it. Who hands it over is told.
+            # It will never be written, and must not keep the others from it.
             self._waiting.popleft()
             if event is mine:
                 raise

@@ -84,16 +84,21 @@ class Counter:
         if raw is None:
             self._pending_s = passed_s or self._tick_s
             return
+        rise, lost_s, bridged_j = 0, 0.0, 0.0
         if self._last is not None:
-            rise = self._rise(self._last, raw, passed_s, max(0.0, now_s - self._moved_s))
-            if rise is None:
-                self._begin_anew(passed_s or self._tick_s, power_w)
+            known = self._rise(self._last, raw, passed_s, max(0.0, now_s - self._moved_s))
+            if known is None:
+                lost_s = passed_s or self._tick_s
+                bridged_j = self._bridge_j(lost_s, power_w)
             else:
-                self._counts += rise
-        self._seen_s, self._pending_s = now_s if asked_s is None else asked_s, 0.0
-        if raw != self._last:
-            self._moved_s = self._seen_s
-        self._last, self._last_power_w = raw, power_w
+                rise = known
+        seen_s = now_s if asked_s is None else asked_s
+        moved_s = seen_s if raw != self._last else self._moved_s
+        # In one step: after Ctrl-C in the middle, the same rise would be counted again. A gap may be noted twice.
+        gap = self._segments + (lost_s > 0), self._unseen_s + lost_s, self._bridged_j + bridged_j
+        self._segments, self._unseen_s, self._bridged_j = gap
+        self._counts, self._last, self._last_power_w = self._counts + rise, raw, power_w
+        self._seen_s, self._moved_s, self._pending_s = seen_s, moved_s, 0.0
 
     def _rise(self, last: int, raw: int, passed_s: float, still_s: float) -> int | None:
         """Return by how much it rose; None if that cannot be told."""
@@ -122,10 +127,9 @@ class Counter:
             _HEADROOM_RATIO * limit_w * (within_s + self._tick_s) + self._unit_j
         )
 
-    def _begin_anew(self, unseen_s: float, power_w: float | None) -> None:
-        self._segments += 1
-        self._unseen_s += unseen_s
-        if power_w is not None and self._last_power_w is not None:
-            mean_w = max(0.0, (power_w + self._last_power_w) / 2)
-            # What is filled in stays within the bounds of what was not seen.
-            self._bridged_j += unseen_s * (mean_w if self._power_max_w is None else min(mean_w, self._power_max_w))
+    def _bridge_j(self, unseen_s: float, power_w: float | None) -> float:
+        if power_w is None or self._last_power_w is None:
+            return 0.0
+        mean_w = max(0.0, (power_w + self._last_power_w) / 2)
+        # What is filled in stays within the bounds of what was not seen.
+        return unseen_s * (mean_w if self._power_max_w is None else min(mean_w, self._power_max_w))

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -13,7 +14,7 @@ import psutil
 from carbon_nas.errors import MeterError, NoDevice
 from carbon_nas.meters.base import Component, Meter
 from carbon_nas.meters.clock import Clock, SystemClock
-from carbon_nas.meters.estimate import CpuEstimateMeter, cpu_model
+from carbon_nas.meters.estimate import CpuEstimateMeter, cpu_model, cpu_s
 from carbon_nas.meters.memory import MemoryEstimateMeter
 from carbon_nas.meters.nvml import LEAVE_OUT, NvmlMeter
 from carbon_nas.meters.rapl import RaplMeter
@@ -36,6 +37,7 @@ def open_meters(
     clock: Clock | None = None,
     cpu_watts_per_core: float | None = None,
     host: Coverage = Coverage.ALL,
+    attribute: bool = True,
     powercap: Path = POWERCAP,
 ) -> tuple[Meter, ...]:
     """Open every meter that works on this host: CPU, memory, and NVIDIA GPUs where there are any.
@@ -46,6 +48,7 @@ def open_meters(
         clock: what tells the time; the system's if not given.
         cpu_watts_per_core: overrides the power per core of the CPU estimate, and asks for it where RAPL could be read.
         host: what is metered beside GPUs.
+        attribute: estimate this process's part of GPUs that others use as well, where NVML tells it.
         powercap: where Linux shows RAPL.
 
     Raises:
@@ -60,7 +63,7 @@ def open_meters(
             meters += _host(clock, cpu_watts_per_core, host, powercap)
         # No NVIDIA driver is the normal case on a laptop, not an error.
         with contextlib.suppress(NoDevice):
-            meters.append(_gpus(clock))
+            meters.append(_gpus(clock, os.getpid() if attribute else None))
     except BaseException:
         for meter in meters:
             meter.close()
@@ -89,7 +92,7 @@ def _host(clock: Clock, cpu_watts_per_core: float | None, host: Coverage, powerc
 def _rapl(clock: Clock, powercap: Path) -> RaplMeter | None:
     # Only if all of it can be read: a part of a CPU that is not known would hide in a sum that is.
     try:
-        meter = RaplMeter(clock, powercap)
+        meter = RaplMeter(clock, powercap, device_s=cpu_s)
     except NoDevice:
         return None
     if all(reading.energy_j is not None for reading in meter.read()):
@@ -109,8 +112,8 @@ def not_covered(components: Sequence[Component]) -> tuple[str, ...]:
     return (*missing, "disks", "network", "fans", "power supply losses", "cooling")
 
 
-def _gpus(clock: Clock) -> Meter:
-    meter = NvmlMeter(clock, importlib.import_module("pynvml"))
+def _gpus(clock: Clock, attribute_to: int | None) -> Meter:
+    meter = NvmlMeter(clock, importlib.import_module("pynvml"), attribute_to=attribute_to)
     if meter.blind:
         meter.close()
         raise MeterError(

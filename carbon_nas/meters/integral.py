@@ -59,18 +59,21 @@ class Integral:
         if power_w is None:
             self._pending_s = passed_s or SAMPLING_S
             return
-        if self._last_w is not None:
-            mean_w = (self._last_w + power_w) / 2
-            if self._pending_s or passed_s > _SILENCE_S:
-                self._segments += 1
-                self._unseen_s += passed_s
-                # What is filled in stays within the bounds of what was not seen.
-                limit_w = mean_w if self._power_max_w is None else self._power_max_w
-                self._bridged_j += passed_s * min(mean_w, limit_w)
-            else:
-                self._energy_j += passed_s * mean_w
-                self._variance_j2 += self._step_variance_j2(passed_s, power_w - self._last_w)
-        self._last_s, self._last_w, self._pending_s = now_s, power_w, 0.0
+        if self._last_w is None:
+            self._last_s, self._last_w, self._pending_s = now_s, power_w, 0.0
+            return
+        mean_w = (self._last_w + power_w) / 2
+        # Each in one step: after Ctrl-C in the middle, the same time would be counted again.
+        if self._pending_s or passed_s > _SILENCE_S:
+            # What is filled in stays within the bounds of what was not seen.
+            limit_w = mean_w if self._power_max_w is None else self._power_max_w
+            gap = self._segments + 1, self._unseen_s + passed_s, self._bridged_j + passed_s * min(mean_w, limit_w)
+            (self._segments, self._unseen_s, self._bridged_j), self._last_s, self._last_w = gap, now_s, power_w
+        else:
+            variance_j2 = self._variance_j2 + self._step_variance_j2(passed_s, power_w - self._last_w)
+            sums = self._energy_j + passed_s * mean_w, variance_j2
+            (self._energy_j, self._variance_j2), self._last_s, self._last_w = sums, now_s, power_w
+        self._pending_s = 0.0
 
     def _step_variance_j2(self, passed_s: float, step_w: float) -> float:
         # The power may have jumped anywhere in between, or up and down again unseen: how much it jumps is known from

@@ -7,16 +7,16 @@ they are bounds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import hypot, sqrt
+from dataclasses import dataclass, replace
+from math import sqrt
 
 from carbon_nas.meters.base import WHOLE, Component, Reading
 
-__all__ = ["Measurement", "measure", "measure_all"]
+__all__ = ["Measurement", "charged", "measure", "measure_all"]
 
 # The age of a counter's state is uniform between 0 and one tick. About zero, not about its mean: the lag at the two
 # edges of a window only cancels if the power is the same at both.
-_RMS_OF_UNIFORM = 1 / sqrt(3)
+_VARIANCE_OF_UNIFORM = 1 / 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,12 +80,14 @@ def measure(component: Component, begin: Reading, end: Reading, duration_s: floa
     low_j: float | None = energy_j
     high_j: float | None = energy_j
     if not complete:
-        # What an open gap had used before the window began may be in its joules; what one has used since is not.
-        before_s, missing_s = first.pending_s, unseen_s + last.pending_s
-        low_j = energy_j - bridged_j
+        # What an open gap had used before the window began may be in its joules; what one has used since is not. A gap
+        # may have begun before the window: no more than the whole window was missed in it.
+        before_s, missing_s = first.pending_s, min(unseen_s + last.pending_s, duration_s)
+        seen_j = max(0.0, energy_j - bridged_j)
+        low_j = seen_j
         if before_s:
-            low_j = 0.0 if limit_w is None else max(0.0, low_j - limit_w * before_s)
-        high_j = None if limit_w is None else energy_j - bridged_j + limit_w * missing_s
+            low_j = 0.0 if limit_w is None else max(0.0, seen_j - limit_w * before_s)
+        high_j = None if limit_w is None else seen_j + limit_w * missing_s
     random_u_j = _random_u_j(component, begin, end, energy_j, duration_s)
     return Measurement(
         component=component.name,
@@ -97,7 +99,7 @@ def measure(component: Component, begin: Reading, end: Reading, duration_s: floa
         device_s=_difference(begin.device_s, end.device_s),
         attributed_j=_difference(begin.attributed_j, end.attributed_j),
         complete=complete,
-        below_resolution=random_u_j is not None and random_u_j > 0 and energy_j <= 2 * random_u_j,
+        below_resolution=_is_below_resolution(component, energy_j, random_u_j),
         segments=last.segments - first.segments + 1,
     )
 
@@ -106,28 +108,67 @@ def _difference(was: float | None, now: float | None) -> float | None:
     return None if was is None or now is None else now - was
 
 
+def _is_below_resolution(component: Component, energy_j: float, random_u_j: float | None) -> bool:
+    if energy_j == 0:
+        # A counter that moves in ticks and has not moved: that is no measured zero.
+        return bool(component.tick_s)
+    return random_u_j is not None and energy_j <= 2 * random_u_j
+
+
 def _random_u_j(component: Component, begin: Reading, end: Reading, energy_j: float, duration_s: float) -> float | None:
     if component.tick_s is None:
         return None
     mean_w = energy_j / duration_s if duration_s > 0 else 0.0
-    parts = []
+    if component.tick_s and energy_j == 0 and begin.power_w is None and end.power_w is None:
+        return None  # The counter has not moved yet, and nothing tells at what power.
+    variance_j2 = (end.sampling_u_j or 0.0) ** 2 - (begin.sampling_u_j or 0.0) ** 2
     for edge in (begin, end):
         # Power may have just changed: the counter still lags behind at the power of before, which the mean has seen.
         power_w = max(mean_w, edge.power_w or 0.0)
-        parts.append(power_w * component.tick_s * _RMS_OF_UNIFORM)
-        parts.append(power_w * (edge.jitter_s or 0.0) * _RMS_OF_UNIFORM)
-    sampled_j2 = (end.sampling_u_j or 0.0) ** 2 - (begin.sampling_u_j or 0.0) ** 2
-    return hypot(*parts, sqrt(max(0.0, sampled_j2)))
+        variance_j2 += power_w**2 * (component.tick_s**2 + (edge.jitter_s or 0.0) ** 2) * _VARIANCE_OF_UNIFORM
+    return sqrt(max(0.0, variance_j2))
+
+
+def charged(measured: Measurement, foreign_j: float, foreign_device_s: float) -> Measurement:
+    """Return a measurement without what others were charged of it; the uncertainty of the edges stays whole."""
+    energy_j = measured.energy_j
+    if energy_j is None or energy_j <= 0:
+        return measured
+    left_j = max(0.0, energy_j - foreign_j)
+    share = left_j / energy_j
+
+    def less(value: float | None, part: float) -> float | None:
+        return None if value is None else max(0.0, value - part)
+
+    return replace(
+        measured,
+        energy_j=left_j,
+        low_j=less(measured.low_j, foreign_j),
+        high_j=less(measured.high_j, foreign_j),
+        systematic_u_j=None if measured.systematic_u_j is None else measured.systematic_u_j * share,
+        device_s=less(measured.device_s, foreign_device_s),
+        attributed_j=None if measured.attributed_j is None else measured.attributed_j * share,
+        below_resolution=measured.below_resolution
+        or (measured.random_u_j is not None and left_j <= 2 * measured.random_u_j and foreign_j > 0),
+    )
 
 
 def measure_all(
     components: Sequence[Component], begin: Sequence[Reading], end: Sequence[Reading], duration_s: float
 ) -> tuple[Measurement, ...]:
     """Subtract two sets of readings, component by component. What was not read at the beginning is not known."""
-    first = {reading.component: reading for reading in begin}
-    last = {reading.component: reading for reading in end}
+    if len(begin) == len(end) == len(components):
+        found = [
+            measure(part, first, last, duration_s)
+            for part, first, last in zip(components, begin, end, strict=True)
+            if part.name == first.component == last.component
+        ]
+        if len(found) == len(components):  # As they nearly always are: in order.
+            return tuple(found)
+    was = {reading.component: reading for reading in begin}
+    now = {reading.component: reading for reading in end}
     unread = {part.name: Reading(component=part.name, energy_j=None, device_s=None) for part in components}
     return tuple(
-        measure(part, first.get(part.name, unread[part.name]), last.get(part.name, unread[part.name]), duration_s)
+        measure(part, was.get(part.name, unread[part.name]), now.get(part.name, unread[part.name]), duration_s)
         for part in components
     )

@@ -10,13 +10,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import isnan, nan
+from dataclasses import dataclass
+from math import isnan
 
 from carbon_nas.meters.base import Component, Condition, Meter, Reading
 from carbon_nas.meters.clock import Clock, SystemClock
 from carbon_nas.meters.guard import Guarded
-from carbon_nas.meters.measurement import Measurement, measure_all
+from carbon_nas.meters.measurement import Measurement, charged, measure_all
+from carbon_nas.meters.node import Node, amounts
 
 __all__ = ["Edge", "Metering", "Window"]
 
@@ -29,49 +30,12 @@ class Edge:
     readings: tuple[Reading, ...]
 
 
-class _Node:
-    """A place in the tree of open windows. Amounts are joules and device seconds of all components; NaN: not known."""
-
-    __slots__ = ("begin", "children", "credited", "enclosing", "foreign", "inner", "parent")
-
-    def __init__(self, parent: "_Node | None", begin: list[float]) -> None:
-        self.parent, self.begin = parent, begin
-        self.children: list[_Node] = []
-        self.enclosing = False
-        self.inner = self.credited = self.foreign = [0.0] * len(begin)
-        if parent is not None:
-            parent.children.append(self)
-
-    def gross(self, now: list[float]) -> list[float]:
-        return [end - begin - other for end, begin, other in zip(now, self.begin, self.foreign, strict=True)]
-
-    def close(self, now: list[float]) -> list[float]:
-        """Leave the tree; return its own amounts."""
-        for child in self.children:
-            # A child of another thread outlives its parent: what it used so far is settled, it moves up.
-            child.credit(child.gross(now), self)
-            child.parent = self.parent
-            if self.parent is not None:
-                self.parent.children.append(child)
-        gross = self.gross(now)
-        if self.parent is not None:
-            self.credit(gross, self.parent)
-            self.parent.children.remove(self)
-        return [whole - part for whole, part in zip(gross, self.inner, strict=True)]
-
-    def credit(self, gross: list[float], to: "_Node") -> None:
-        fresh = [now - before for now, before in zip(gross, self.credited, strict=True)]
-        to.enclosing = True
-        to.inner = [sum(pair) for pair in zip(to.inner, fresh, strict=True)]
-        self.credited = gross
-
-
 class Window:
     """A stretch of work, and after its end what it used.
 
     Attributes:
         name: what is done.
-        parent: the window it runs in; None if it runs in none.
+        parent: the window it runs in; None if it runs in none. If that one ends first, the one around it.
         begin: its first edge.
         end: its last edge; None while it runs.
         measured: one measurement per component, once it has ended.
@@ -82,7 +46,15 @@ class Window:
             empty if there were none.
     """
 
-    def __init__(self, name: str, parent: "Window | None", begin: Edge, node: _Node, account: _Node | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        parent: "Window | None",
+        begin: Edge,
+        node: Node,
+        account: Node | None,
+        stack: "list[Window]",
+    ) -> None:
         self.name, self.parent, self.begin = name, parent, begin
         self.end: Edge | None = None
         self.measured: tuple[Measurement, ...] = ()
@@ -90,7 +62,7 @@ class Window:
         self.own_device_s: Mapping[str, float | None] = {}
         self.foreign_j: Mapping[str, float] = {}
         self.nested = False
-        self._node, self._account = node, account
+        self._node, self._account, self._stack = node, account, stack
 
     @property
     def accounted(self) -> bool:
@@ -135,7 +107,8 @@ class Metering:
         self._home: list[Window] = []
         self._stacks = threading.local()
         self._stacks.mine = self._home
-        self._open: dict[_Node, Window] = {}
+        self._open: dict[Node, Window] = {}
+        self._due: dict[Node, list[float]] = {}
         # Nothing is read before it is asked for: opening is not part of what is measured.
         self._last = Edge(time_s=self._clock.monotonic_s(), readings=())
         _METERINGS.add(self)
@@ -169,29 +142,47 @@ class Metering:
     def begin(self, name: str, *, accounted: bool = False) -> Window:
         """Open a window; with `accounted`, one whose energy is charged to somebody."""
         self.synchronize()
-        with self._mutex:
-            edge = self._advance()
-            stack, amounts = self._stack(), _amounts(edge)
-            parent = stack[-1] if stack else self._home[-1] if self._home else None
-            node = _Node(None if parent is None else parent._node, amounts)
-            account = _Node(_account_around(parent), amounts) if accounted else None
-            window = Window(name, parent, edge, node, account)
-            self._open[node] = window
-            stack.append(window)
-            return window
+        window: Window | None = None
+        try:
+            with self._mutex:
+                edge, stack = self._advance(), self._stack()
+                now = amounts(edge.readings)
+                parent = stack[-1] if stack else self._home[-1] if self._home else None
+                node = Node(None if parent is None else parent._node, now)
+                account = Node(_account_around(parent), now) if accounted else None
+                window = Window(name, parent, edge, node, account, stack)
+                stack.append(window)
+                self._open[node] = window
+                return window
+        except BaseException:
+            # Ctrl-C: nobody holds this window, so nobody would ever close it.
+            if window is not None:
+                self.abandon(window)
+            raise
 
     def end(self, window: Window) -> None:
-        """Close a window and measure it. A device that fails to synchronise raises after the window is closed."""
-        failure: Exception | None = None
+        """Close a window and measure it; nothing if that is done. Whatever is raised, the window is closed."""
         try:
-            self.synchronize()
-        except Exception as error:
-            failure = error
+            try:
+                if window.end is None:
+                    self.synchronize()
+            finally:
+                self.abandon(window)
+        except BaseException:
+            # Ctrl-C may have come while it was closed.
+            self.abandon(window)
+            raise
+
+    def abandon(self, window: Window) -> None:
+        """Close a window as it is, without waiting for queued device work. May be done again if it is interrupted."""
         with self._mutex:
-            edge = self._advance()
-            self._close(window, edge)
-        if failure is not None:
-            raise failure
+            if window.end is None:
+                window.end = self._advance()
+            if window._node in self._open:
+                self._measure(window, window.end)
+            if window in window._stack:
+                window._stack.remove(window)
+            self._open.pop(window._node, None)
 
     def synchronize(self) -> None:
         """Wait for queued device work."""
@@ -204,25 +195,26 @@ class Metering:
             stack = self._stacks.mine = []
         return stack
 
-    def _close(self, window: Window, edge: Edge) -> None:
-        node, names = window._node, [part.name for part in self.components]
-        own = node.close(_amounts(edge))
+    def _measure(self, window: Window, edge: Edge) -> None:
+        node, account, names = window._node, window._account, [part.name for part in self.components]
+        now = amounts(edge.readings)
+        own = node.close(now, [other for other in self._open if other.parent is node])
+        for other in self._open.values():
+            if other.parent is window:
+                other.parent = window.parent
         window.nested = node.enclosing
-        if window._account is not None:
-            own = window._account.close(_amounts(edge))
-            window.nested = window._account.enclosing
-        del self._open[node]
-        for stack in (self._stack(), self._home):
-            if window in stack:
-                stack.remove(window)
-        window.end = edge
+        if account is not None:
+            accounts = [other._account for other in self._open.values() if other._account is not None]
+            own = account.close(now, [other for other in accounts if other.parent is account])
+            window.nested = account.enclosing
         count = len(names)
         measured = measure_all(self.components, window.begin.readings, edge.readings, window.duration_s)
         if any(node.foreign):
             window.foreign_j = dict(zip(names, node.foreign[:count], strict=True))
-            measured = tuple(map(_without, measured, node.foreign[:count], node.foreign[count:]))
+            measured = tuple(map(charged, measured, node.foreign[:count], node.foreign[count:]))
         window.measured = measured
-        known = [None if isnan(amount) else amount for amount in own]
+        # Rounding must not turn an energy negative.
+        known = [None if isnan(amount) else max(0.0, amount) for amount in own]
         window.own_j = dict(zip(names, known[:count], strict=True))
         window.own_device_s = dict(zip(names, known[count:], strict=True))
 
@@ -234,27 +226,40 @@ class Metering:
         return Edge(time_s=time_s, readings=tuple(reading for meter in self._meters for reading in meter.read()))
 
     def _advance(self) -> Edge:
-        edge, last = self._edge(), self._last
-        self._last = edge
-        leaves = [node for node in self._open if not node.children]
-        if len(leaves) > 1:
-            self._share(leaves, _amounts(last), _amounts(edge))
+        self._settle()
+        edge, due = self._edge(), {}
+        if len(self._open) > 1:
+            around = {node.parent for node in self._open}
+            leaves = [node for node in self._open if node not in around]
+            if len(leaves) > 1:
+                due = self._shared(leaves, amounts(self._last.readings), amounts(edge.readings))
+        # In one step: no stretch of time is shared out twice, or not at all, if Ctrl-C breaks in.
+        self._last, self._due = edge, due
+        self._settle()
         return edge
 
-    def _share(self, leaves: list[_Node], was: list[float], now: list[float]) -> None:
+    def _shared(self, leaves: list[Node], was: list[float], now: list[float]) -> dict[Node, list[float]]:
+        """Return what is charged to others, by node, if the leaves share equally what was used in between."""
         held = dict.fromkeys(self._open, 0)
         for leaf in leaves:
-            node: _Node | None = leaf
+            node: Node | None = leaf
             while node is not None:
-                held[node] += 1
+                held[node] = held.get(node, 0) + 1
                 node = node.parent
         spent = [0.0 if isnan(end - begin) else end - begin for begin, end in zip(was, now, strict=True)]
+        due = {}
         for node, own_leaves in held.items():
             others = (len(leaves) - own_leaves) / len(leaves)
-            node.foreign = [before + others * used for before, used in zip(node.foreign, spent, strict=True)]
-            account = self._open[node]._account
-            if account is not None:
-                account.foreign = node.foreign
+            due[node] = [before + others * used for before, used in zip(node.foreign, spent, strict=True)]
+        return due
+
+    def _settle(self) -> None:
+        for node, foreign in self._due.items():
+            node.foreign = foreign
+            window = self._open.get(node)
+            if window is not None and window._account is not None:
+                window._account.foreign = foreign
+        self._due = {}
 
     def close(self) -> None:
         """Close the meters. May be called twice."""
@@ -273,30 +278,10 @@ class Metering:
         self._mutex, self._inert = threading.Lock(), True
 
 
-def _account_around(window: Window | None) -> _Node | None:
+def _account_around(window: Window | None) -> Node | None:
     while window is not None and window._account is None:
         window = window.parent
     return None if window is None else window._account
-
-
-def _amounts(edge: Edge) -> list[float]:
-    return [
-        *(nan if reading.energy_j is None else reading.energy_j for reading in edge.readings),
-        *(nan if reading.device_s is None else reading.device_s for reading in edge.readings),
-    ]
-
-
-def _without(measured: Measurement, foreign_j: float, foreign_s: float) -> Measurement:
-    def less(value: float | None, part: float) -> float | None:
-        return None if value is None else max(0.0, value - part)
-
-    return replace(
-        measured,
-        energy_j=less(measured.energy_j, foreign_j),
-        low_j=less(measured.low_j, foreign_j),
-        high_j=less(measured.high_j, foreign_j),
-        device_s=less(measured.device_s, foreign_s),
-    )
 
 
 _METERINGS: "weakref.WeakSet[Metering]" = weakref.WeakSet()

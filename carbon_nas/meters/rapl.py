@@ -17,6 +17,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from carbon_nas.errors import NoDevice
@@ -155,6 +156,7 @@ class RaplMeter:
         clock: what tells the time of a reading.
         root: the powercap tree.
         open_file: opens a counter for reading and returns its descriptor.
+        device_s: the CPU seconds that stand beside the joules, with the first package; without it they are not known.
 
     Raises:
         NoDevice: if there is no package zone.
@@ -166,8 +168,9 @@ class RaplMeter:
         root: Path = Path("/sys/class/powercap"),
         *,
         open_file: Callable[[Path], int] = open_counter,
+        device_s: Callable[[], float] | None = None,
     ) -> None:
-        self._mutex = threading.Lock()
+        self._mutex, self._device_s = threading.Lock(), device_s
         zones = find_zones(root)
         gauges = {key: _Gauge(zone.folder / "energy_uj", open_file) for key, zone in zones.items()}
         counted = list(_counted(zones, gauges))
@@ -191,7 +194,10 @@ class RaplMeter:
         """Read every counter; one that does not answer has a gap that is pending."""
         # One thread at a time: a number that was overtaken by a later one would look like a reset.
         with self._mutex:
-            return tuple(channel.read() for channel in self._channels)
+            readings = tuple(channel.read() for channel in self._channels)
+        if self._device_s is None:
+            return readings
+        return (replace(readings[0], device_s=self._device_s()), *readings[1:])
 
     def close(self) -> None:
         """Close the counters. May be called twice."""

@@ -24,6 +24,7 @@ class Chronicle:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal, self._lines, self._clock = journal, Backlog(journal), clock
         self._refused_since_s: float | None = None
+        self._dropped = 0
 
     @property
     def path(self) -> Path:
@@ -47,9 +48,9 @@ class Chronicle:
 
     def append(self, event: Event, *, durable: bool = False) -> None:
         """Write one event, or keep it until the disk takes it."""
-        self._lines.append(event, durable=durable)
+        fine = self._lines.append(event, durable=durable)
         if durable:
-            self._weigh(not self._lines.waiting)
+            self._weigh(fine)
 
     def note(self, incidents: Iterable[Incident]) -> None:
         """Write what went wrong."""
@@ -87,7 +88,8 @@ class Chronicle:
             _warn(f"{self._lines.trouble}; lines wait in memory and are tried again")
         elif fine and self._refused_since_s is not None:
             duration_s, self._refused_since_s = now_s - self._refused_since_s, None
-            dropped = f"; {self._lines.dropped} lines that only observe were dropped" if self._lines.dropped else ""
+            lost, self._dropped = self._lines.dropped - self._dropped, self._lines.dropped
+            dropped = f"; {lost} lines that only observe were dropped" if lost else ""
             detail = f"{self._lines.trouble}; lines waited in memory{dropped}"
             self.append(self.incident("disk", detail, duration_s=duration_s))
 

@@ -1,6 +1,9 @@
 """What the sampler does with every sample: traces, incidents, and the check that nothing went unnoticed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import inf
 
 from carbon_nas.ledger.observations import Incident, Trace
 from carbon_nas.meters.base import WHOLE, Component, Condition, Gaps
@@ -30,15 +33,26 @@ class Monitor:
         self._samples: list[Edge] = []
         self._failures: dict[str, str] = {}
         self._told: dict[str, int] = {}
+        # Phases that end are looked at as well as samples: incidents come from several threads.
+        self._mutex, self._noticed_s = threading.Lock(), -inf
 
-    def notice(self, edge: Edge) -> Iterator[Incident]:
+    def notice(self, edge: Edge) -> Sequence[Incident]:
         """Compare a reading with the one before: counters that stopped, came back or began anew; clocks that jumped."""
+        with self._mutex:
+            if edge.time_s < self._noticed_s:
+                return ()  # Another thread has read later and was quicker to tell.
+            self._noticed_s = edge.time_s
+            return tuple(self._few(chain(self._of_gaps(edge), self._of_clocks())))
+
+    def _of_gaps(self, edge: Edge) -> Iterator[Incident]:
         for reading in edge.readings:
             name, now = reading.component, reading.gaps or WHOLE
             was = self._gaps.get(name, WHOLE)
             self._gaps[name] = now
             if now is not was and now != was:
-                yield from self._few(name, self._changes(name, was, now))
+                yield from self._changes(name, was, now)
+
+    def _of_clocks(self) -> Iterator[Incident]:
         disturbed = self._watch.check()
         if disturbed is not None and disturbed.suspended_s:
             yield self._incident(
@@ -52,14 +66,16 @@ class Monitor:
                 "clock step", f"the wall clock was set by {step_s:+.3f} s; durations do not depend on it"
             )
 
-    def _few(self, name: str, incidents: Iterator[Incident]) -> Iterator[Incident]:
-        # A device that flaps for days must not fill the disk.
+    def _few(self, incidents: Iterable[Incident]) -> Iterator[Incident]:
+        # A device that flaps for days, or a clock that is set every second, must not fill the disk.
         for incident in incidents:
-            self._told[name] = self._told.get(name, 0) + 1
-            if self._told[name] <= _MOST_INCIDENTS:
+            about = incident.component or incident.what
+            self._told[about] = self._told.get(about, 0) + 1
+            if self._told[about] <= _MOST_INCIDENTS:
                 yield incident
-            if self._told[name] == _MOST_INCIDENTS:
-                yield self._incident("silenced", "further incidents of it are not written down", component=name)
+            if self._told[about] == _MOST_INCIDENTS:
+                detail = f"further incidents of {about!r} are not written down"
+                yield self._incident("silenced", detail, component=incident.component)
 
     def _changes(self, name: str, was: Gaps, now: Gaps) -> Iterator[Incident]:
         limit_w = self._components[name].power_max_w if name in self._components else None
@@ -77,12 +93,22 @@ class Monitor:
             known = "nothing was lost" if now.segments == was.segments else "it began anew"
             yield self._incident("back", f"it answers again; {known}", component=name, duration_s=was.pending_s)
 
-    def failed(self, failures: Mapping[str, str]) -> Iterator[Incident]:
+    def failed(self, failures: Mapping[str, str]) -> Sequence[Incident]:
         """Tell of meters that failed, once for each way in which they did."""
-        for components, error in failures.items():
-            if self._failures.get(components) != error:
-                self._failures[components] = error
-                yield self._incident("meter failed", f"{error}; it is asked again", component=components)
+        with self._mutex:
+            fresh = {parts: error for parts, error in failures.items() if self._failures.get(parts) != error}
+            self._failures.update(fresh)
+            return tuple(
+                self._few(
+                    self._incident("meter failed", f"{error}; it is asked again", component=components)
+                    for components, error in fresh.items()
+                )
+            )
+
+    def contested(self, components: Iterable[str], detail: str) -> Sequence[Incident]:
+        """Tell of components that another recorder meters, too."""
+        with self._mutex:
+            return tuple(self._few(self._incident("contested", detail, component=name) for name in sorted(components)))
 
     def sample(self, edge: Edge) -> bool:
         """Keep a sample for the trace; tell whether a batch is full."""

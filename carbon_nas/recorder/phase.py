@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from carbon_nas.ledger.records import Event, PhaseEnd, TrainerLog
+from carbon_nas.ledger.observations import WindowEnd
+from carbon_nas.ledger.records import Event, Outcome, PhaseBegin, PhaseEnd, Scope, TrainerLog
 from carbon_nas.meters.base import spent
 from carbon_nas.meters.metering import Edge, Window
 from carbon_nas.units import total
 
-__all__ = ["PhaseWindow"]
+__all__ = ["PhaseWindow", "window_end"]
 
 
 class PhaseWindow:
@@ -59,3 +60,59 @@ class PhaseWindow:
                 accuracy_fraction=accuracy,
             )
         )
+
+    def began(self, name: str, scope: Scope, scenario: str | None, attempt: int, utc: str) -> PhaseBegin:
+        """Return the record of its begin."""
+        around = self.window.parent
+        while around is not None and not around.accounted:
+            around = around.parent
+        return PhaseBegin(
+            phase=self.phase,
+            name=name,
+            scope=scope,
+            scenario=scenario,
+            attempt=attempt,
+            utc=utc,
+            time_s=self.window.begin.time_s,
+            readings=self.window.begin.readings,
+            parent=None if around is None else around.name,
+        )
+
+    def ended(self, outcome: Outcome, utc: str) -> PhaseEnd:
+        """Return the record of its end, once its window is closed.
+
+        Raises:
+            ValueError: while it runs.
+        """
+        window = self.window
+        if window.end is None:
+            raise ValueError(f"phase {self.phase!r} is still running")
+        return PhaseEnd(
+            phase=self.phase,
+            outcome=outcome,
+            utc=utc,
+            time_s=window.end.time_s,
+            duration_s=window.duration_s,
+            readings=window.end.readings,
+            energy_j={part.component: part.energy_j for part in window.measured},
+            device_s={part.component: part.device_s for part in window.measured},
+            steps=self.steps,
+            macs=self.macs,
+            artefact_hash=self.artefact_hash,
+            measured=window.measured,
+            own_j=window.own_j if window.nested else {},
+            own_device_s=window.own_device_s if window.nested else {},
+            foreign_j=window.foreign_j,
+        )
+
+
+def window_end(window: Window) -> WindowEnd:
+    """Return the record of a window that is closed."""
+    return WindowEnd(
+        name=window.name,
+        parent=None if window.parent is None else window.parent.name,
+        time_s=window.begin.time_s,
+        duration_s=window.duration_s,
+        measured=window.measured,
+        own_j=window.own_j,
+    )

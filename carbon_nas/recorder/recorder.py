@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from carbon_nas.ledger.observations import Baseline, WindowEnd
+from carbon_nas.errors import LedgerError
+from carbon_nas.ledger.observations import Baseline
 from carbon_nas.ledger.records import (
     Event,
     Header,
     Outcome,
     PhaseBegin,
-    PhaseEnd,
     Result,
     Role,
     Scope,
@@ -27,7 +27,7 @@ from carbon_nas.meters.hosts import open_meters
 from carbon_nas.meters.metering import Metering, Window
 from carbon_nas.recorder.chronicle import Chronicle
 from carbon_nas.recorder.opening import describe_session, git_commit, go_on, open_ledger
-from carbon_nas.recorder.phase import PhaseWindow
+from carbon_nas.recorder.phase import PhaseWindow, window_end
 from carbon_nas.recorder.watch import Watch
 
 __all__ = ["HEARTBEAT_S", "Recorder"]
@@ -137,8 +137,8 @@ class Recorder:
                 locked=opened.journal.locked,
             )
             opened.journal.append(session, durable=True)
+            self._watch.start()
             self._undo = undo.pop_all()
-        self._watch.start()
 
     @property
     def path(self) -> Path:
@@ -173,7 +173,8 @@ class Recorder:
         self._watch.beat()
 
     def _innermost(self) -> str | None:
-        return next(reversed(self._phases), None)
+        # A copy in one step: phases begin and end in other threads.
+        return next(reversed(list(self._phases)), None)
 
     def _tell(self) -> None:
         phase = self._phases.get(self._innermost() or "")
@@ -196,77 +197,80 @@ class Recorder:
         """
         if (scope is Scope.PER_SCENARIO) != (scenario is not None):
             raise ValueError(f"phase {name!r}: a scenario is named exactly when the scope is 'per scenario'")
-        phase = self._begin_phase(name, scope, scenario)
         outcome = Outcome.FAILED
+        phase = self._begin_phase(name, scope, scenario)
         try:
+            # The begin is made durable in here: Ctrl-C while the disk works is an interrupted phase like any other.
+            self._chronicle.flush()
             yield phase
             outcome = Outcome.DONE
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
             raise
         finally:
-            failure = self._end_phase(phase, outcome)
+            try:
+                failure = self._end_phase(phase, outcome)
+            except BaseException:
+                # Ctrl-C while the end was measured or written: what is left to do is done now.
+                self._end_phase(phase, Outcome.INTERRUPTED)
+                raise
         if failure is not None:
             raise failure
 
     def _begin_phase(self, name: str, scope: Scope, scenario: str | None) -> PhaseWindow:
         key = phase_key(name, scenario)
-        # A forked child may have inherited the mutex locked; it records nothing.
-        with nullcontext() if self._chronicle.inert else self._mutex:
-            if key in self._phases:
-                raise ValueError(f"phase {key!r} is still running")
-            window = self._metering.begin(key, accounted=True)
-            phase = PhaseWindow(key, window, read=self._metering.read, append=self.append)
-            self._attempts[key] = self._attempts.get(key, self.run.attempts(key)) + 1
-            around = window.parent
-            while around is not None and not around.accounted:
-                around = around.parent
-            begin = PhaseBegin(
-                phase=key,
-                name=name,
-                scope=scope,
-                scenario=scenario,
-                attempt=self._attempts[key],
-                utc=utc(self._clock),
-                time_s=window.begin.time_s,
-                readings=window.begin.readings,
-                parent=None if around is None else around.name,
-            )
-            self._phases[key] = phase
-            self.append(begin, durable=True)
-            return phase
+        window: Window | None = None
+        begin: PhaseBegin | None = None
+        try:
+            # A forked child may have inherited the mutex locked; it records nothing.
+            with nullcontext() if self._chronicle.inert else self._mutex:
+                self._refuse_running(key)
+                window = self._metering.begin(key, accounted=True)
+                phase = PhaseWindow(key, window, read=self._metering.read, append=self.append)
+                self._attempts[key] = self._attempts.get(key, self.run.attempts(key)) + 1
+                begin = phase.began(name, scope, scenario, self._attempts[key], utc(self._clock))
+                self.append(begin)
+                # After its begin is written, so that no heartbeat comes before it.
+                self._phases[key] = phase
+                return phase
+        except BaseException:
+            if window is not None:
+                self._phases.pop(key, None)
+                self._metering.abandon(window)
+            if begin is not None:
+                # Perhaps it was written before Ctrl-C: what has begun has an end.
+                self._kept(begin)
+                self._kept(phase.ended(Outcome.INTERRUPTED, utc(self._clock)))
+            raise
+
+    def _refuse_running(self, key: str) -> None:
+        if key in self._phases:
+            raise ValueError(f"phase {key!r} is still running")
 
     def _end_phase(self, phase: PhaseWindow, outcome: Outcome) -> Exception | None:
-        window, failure = phase.window, None
+        failure = self._closed_window(phase.window)
+        self._phases.pop(phase.phase, None)
+        if phase.window.end is not None:
+            self._watch.look(phase.window.end)
+        if phase.end is None:
+            # A device that failed must not keep the end of the phase out of the ledger.
+            phase.end = phase.ended(outcome if failure is None else Outcome.FAILED, utc(self._clock))
+        return self._kept(phase.end, durable=True) or failure
+
+    def _closed_window(self, window: Window) -> Exception | None:
         try:
             self._metering.end(window)
         except Exception as error:
-            # A device that failed must not keep the end of the phase out of the ledger.
-            failure, outcome = error, Outcome.FAILED
-        self._phases.pop(phase.phase, None)
-        if window.end is None:  # pragma: no cover  The meters close a window whatever happens.
-            return failure
-        gross_j = {part.component: part.energy_j for part in window.measured}
-        phase.end = PhaseEnd(
-            phase=phase.phase,
-            outcome=outcome,
-            utc=utc(self._clock),
-            time_s=window.end.time_s,
-            duration_s=window.duration_s,
-            readings=window.end.readings,
-            energy_j=gross_j,
-            device_s={part.component: part.device_s for part in window.measured},
-            steps=phase.steps,
-            macs=phase.macs,
-            artefact_hash=phase.artefact_hash,
-            measured=window.measured,
-            own_j=window.own_j if window.nested else {},
-            own_device_s=window.own_device_s if window.nested else {},
-            foreign_j=window.foreign_j,
-        )
-        self._watch.look(window.end)
-        self.append(phase.end, durable=True)
-        return failure
+            return error
+        return None
+
+    def _kept(self, event: Event, *, durable: bool = False) -> Exception | None:
+        try:
+            self.append(event, durable=durable)
+        except (LedgerError, ValueError) as error:
+            # Closed meanwhile, or not to be written: it must not hide an error of the work itself.
+            return error
+        return None
 
     @contextmanager
     def window(self, name: str) -> Iterator[Window]:
@@ -279,18 +283,13 @@ class Recorder:
         try:
             yield window
         finally:
-            self._metering.end(window)
-            if window.end is not None:
-                self.append(
-                    WindowEnd(
-                        name=name,
-                        parent=None if window.parent is None else window.parent.name,
-                        time_s=window.begin.time_s,
-                        duration_s=window.duration_s,
-                        measured=window.measured,
-                        own_j=window.own_j,
-                    )
-                )
+            try:
+                failure = self._closed_window(window)
+            finally:
+                unwritten = self._kept(window_end(window))
+        failure = failure or unwritten
+        if failure is not None:
+            raise failure
 
     def baseline(self, duration_s: float = 10.0, *, wait: Callable[[float], None] = time.sleep) -> Baseline:
         """Measure what this machine draws while nothing is done, for showing net beside gross.

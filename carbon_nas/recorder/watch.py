@@ -1,9 +1,11 @@
 """The sampler at work: one thread that reads, traces, beats, and tells what it sees."""
 
+import random
 import threading
 from collections.abc import Callable
 
 from carbon_nas.ledger.records import Pulse
+from carbon_nas.meters.base import Condition
 from carbon_nas.meters.clock import Clock
 from carbon_nas.meters.metering import Edge, Metering
 from carbon_nas.meters.occupancy import Occupancy
@@ -12,6 +14,9 @@ from carbon_nas.recorder.chronicle import Chronicle
 from carbon_nas.recorder.monitor import Monitor
 
 __all__ = ["Watch"]
+
+# Temperature, throttling and the use by process are slow to ask for, and change slowly.
+_CONDITIONS_EVERY_BEATS = 10
 
 
 class Watch:
@@ -44,12 +49,14 @@ class Watch:
         self._mutex = threading.Lock()
         rates_s = [part.sampling_s for part in metering.components if part.sampling_s is not None]
         self.sampling_interval_s = None if heartbeat_interval_s is None else min([heartbeat_interval_s, *rates_s])
-        self._occupancy = Occupancy([part.name for part in metering.components if not part.own])
-        self._samples, self._samples_per_beat = 0, 1
-        if heartbeat_interval_s is not None and self.sampling_interval_s is not None:
-            self._samples_per_beat = max(1, round(heartbeat_interval_s / self.sampling_interval_s))
+        interval_s = 1.0 if self.sampling_interval_s is None else self.sampling_interval_s
+        # Power that is sampled may swing in step with the samples, as training steps do.
+        self._sampler = Sampler(self.sample, interval_s=interval_s, rng=random.Random(0) if rates_s else None)
+        self._conditions: tuple[Condition, ...] = ()
+        # Rounded down: a heartbeat may come early, never late. What division leaves of a whole number is none the less.
+        self._samples, self._samples_per_beat = 0, max(1, int((heartbeat_interval_s or 0.0) / interval_s + 1e-6))
         self._monitor = Monitor(metering.components, clock, chronicle.incident)
-        self._sampler = Sampler(self.sample, interval_s=self.sampling_interval_s or 1.0)
+        self._occupancy = Occupancy([part.name for part in metering.components if not part.own])
 
     @property
     def errors(self) -> int:
@@ -64,7 +71,8 @@ class Watch:
 
     def look(self, edge: Edge) -> None:
         """Tell what has changed since the last reading."""
-        self._chronicle.note(self._monitor.notice(edge))
+        if not self._chronicle.inert:  # A forked child may have inherited the monitor's mutex locked.
+            self._chronicle.note(self._monitor.notice(edge))
 
     def sample(self) -> None:
         """Take one sample; when it is time, with a heartbeat."""
@@ -75,9 +83,11 @@ class Watch:
             self.look(edge)
             if self._monitor.sample(edge):
                 self._trace()
+            if self._samples % (_CONDITIONS_EVERY_BEATS * self._samples_per_beat) == 0:
+                self._conditions = self._metering.conditions()
             self._samples += 1
-            if self._samples % self._samples_per_beat == 0:
-                self._beat(edge)
+            phase = self._beat(edge) if self._samples % self._samples_per_beat == 0 else None
+        self._tell(phase)
 
     def beat(self) -> None:
         """Write a heartbeat now, if a phase is running."""
@@ -86,9 +96,10 @@ class Watch:
         with self._mutex:
             edge = self._metering.read()
             self.look(edge)
-            self._beat(edge)
+            phase = self._beat(edge)
+        self._tell(phase)
 
-    def _beat(self, edge: Edge) -> None:
+    def _beat(self, edge: Edge) -> str | None:
         self._contested(self._occupancy.check(), "another recorder on this host has begun to meter it")
         self._chronicle.note(self._monitor.failed(self._metering.failures()))
         phase = self._running()
@@ -96,21 +107,26 @@ class Watch:
             self._chronicle.append(Pulse(phase=phase, time_s=edge.time_s, readings=edge.readings))
         # One flush for all that was appended since the last: no more than that is lost in a power cut.
         self._chronicle.flush()
+        return phase
+
+    def _tell(self, phase: str | None) -> None:
+        # Without the mutex: who is told may take long, or ask for a heartbeat.
         if phase is not None:
             self._on_heartbeat()
 
     def _contested(self, components: frozenset[str], detail: str) -> None:
-        self._chronicle.note(
-            self._chronicle.incident("contested", detail, component=name) for name in sorted(components)
-        )
+        self._chronicle.note(self._monitor.contested(components, detail))
 
     def _trace(self) -> None:
-        for trace in self._monitor.traces(self._metering.conditions()):
+        for trace in self._monitor.traces(self._conditions):
             self._chronicle.append(trace)
 
     def close(self) -> None:
         """Stop, and write what was sampled and not written yet."""
         self._sampler.close()
+        if self._sampler.errors:
+            detail = f"{self._sampler.errors} samples failed, the last with {self._sampler.last_error}"
+            self._chronicle.append(self._chronicle.incident("sampler failed", detail))
         self._chronicle.note(self._monitor.failed(self._metering.failures()))
         self._trace()
         self._occupancy.close()

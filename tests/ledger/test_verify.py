@@ -255,6 +255,9 @@ def test_what_other_threads_were_charged_is_taken_out():
             energy_j=less[part.component],
             low_j=part.low_j - foreign[part.component],
             high_j=part.high_j - foreign[part.component],
+            systematic_u_j=None
+            if part.systematic_u_j is None
+            else part.systematic_u_j * (less[part.component] / part.energy_j),
             device_s=device[part.component],
         )
         for part in whole.measured

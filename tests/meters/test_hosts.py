@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from carbon_nas.errors import MeterError
-from carbon_nas.meters import ManualClock, open_meters
+from carbon_nas.meters import Constant, ManualClock, SimulatedPowercap, SimulatedZone, open_meters
 from carbon_nas.meters.hosts import host_facts, package_versions
 from carbon_nas.meters.simulated_gpu import SimulatedGpu
 from carbon_nas.meters.simulated_nvml import SimulatedNvml
+from carbon_nas.sources import Tier
 
 
 @pytest.fixture
@@ -78,3 +79,14 @@ def test_the_host_is_described_without_being_named():
 
 def test_the_versions_of_what_takes_part_are_kept():
     assert {"python", "carbon-nas", "codecarbon"} <= set(package_versions())
+
+
+def test_where_rapl_can_be_read_cpu_seconds_stand_beside_its_joules_and_nothing_is_counted_twice(nvml, tmp_path):
+    nvml.driver = False
+    SimulatedPowercap(
+        tmp_path, ManualClock(), (SimulatedZone(path="intel-rapl:0", name="package-0", wave=Constant(level_w=50.0)),)
+    )
+    rapl, memory = open_meters(clock=ManualClock(), powercap=tmp_path)
+    assert [part.name for part in (*rapl.components, *memory.components)] == ["cpu:package-0", "dram"]
+    assert rapl.read()[0].device_s > 0
+    assert rapl.components[0].tier is Tier.MEASURED
