@@ -380,3 +380,8 @@ def test_a_repeated_line_of_the_manifest_is_found(folder):
     whole = (folder / MANIFEST).read_text()
     (folder / MANIFEST).write_text(whole + whole.splitlines(keepends=True)[0])
     assert "repeated" in str(verify_manifest(folder))
+
+
+def test_a_phase_that_names_itself_as_what_is_around_it_does_not_hang_the_check():
+    begun = replace(OUTER, parent=OUTER.phase)
+    assert isinstance(difference_in(header(), OPENED, begun, ended(begun, 9.9)), str)

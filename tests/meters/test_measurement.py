@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from carbon_nas.meters import Component, Gaps, ManualClock, Metering, Reading, SimulatedMeter, measure
+from carbon_nas.meters import Component, Gaps, ManualClock, Measurement, Metering, Reading, SimulatedMeter, measure
 from carbon_nas.meters.counter import Counter
 from carbon_nas.meters.measurement import charged, measure_all
 from carbon_nas.sources import Tier
