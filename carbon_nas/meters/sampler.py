@@ -1,7 +1,6 @@
 """A sampler: one daemon thread that calls back at fixed times and never disturbs what it watches."""
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,18 +11,14 @@ __all__ = ["Sampler"]
 class Sampler:
     """Calls `sample` every `interval_s` until closed, on absolute deadlines so that lateness does not add up.
 
-    With a generator, each call comes at a random moment of its interval: what is sampled cannot be in step with it.
-
     An exception in `sample` is counted in `errors` and kept in `last_error`; it never reaches the main thread and never
     stops the sampler. In a forked child the thread does not exist and `close()` does nothing.
     """
 
-    def __init__(
-        self, sample: Callable[[], None], *, interval_s: float = 1.0, rng: random.Random | None = None
-    ) -> None:
+    def __init__(self, sample: Callable[[], None], *, interval_s: float = 1.0) -> None:
         if not interval_s > 0:
             raise ValueError("a sampler needs an interval above 0 s")
-        self._sample, self._interval_s, self._rng = sample, interval_s, rng
+        self._sample, self._interval_s = sample, interval_s
         self._stop, self._pid = threading.Event(), os.getpid()
         self.errors, self.last_error = 0, ""
         self._thread = threading.Thread(target=self._run, name="carbon-nas-sampler", daemon=True)
@@ -34,7 +29,7 @@ class Sampler:
 
     def _run(self) -> None:
         deadline_s = time.monotonic() + self._interval_s
-        while not self._stop.wait(max(0.0, deadline_s + self._late_s() - time.monotonic())):
+        while not self._stop.wait(max(0.0, deadline_s - time.monotonic())):
             try:
                 self._sample()
             except BaseException as error:  # Not even `sys.exit()` in a callback ends it: counted, shown, survived.
@@ -43,9 +38,6 @@ class Sampler:
             now_s = time.monotonic()
             # After a stall (a suspended laptop) the missed samples are skipped, not made up for.
             deadline_s = max(deadline_s + self._interval_s, now_s)
-
-    def _late_s(self) -> float:
-        return 0.0 if self._rng is None else self._rng.random() * self._interval_s
 
     def close(self) -> None:
         """Stop, and wait briefly for a sample under way. May be called twice."""

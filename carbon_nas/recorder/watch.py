@@ -1,6 +1,5 @@
 """The sampler at work: one thread that reads, traces, beats, and tells what it sees."""
 
-import random
 import threading
 from collections.abc import Callable
 
@@ -50,8 +49,7 @@ class Watch:
         rates_s = [part.sampling_s for part in metering.components if part.sampling_s is not None]
         self.sampling_interval_s = None if heartbeat_interval_s is None else min([heartbeat_interval_s, *rates_s])
         interval_s = 1.0 if self.sampling_interval_s is None else self.sampling_interval_s
-        # Power that is sampled may swing in step with the samples, as training steps do.
-        self._sampler = Sampler(self.sample, interval_s=interval_s, rng=random.Random(0) if rates_s else None)
+        self._sampler = Sampler(self.sample, interval_s=interval_s)
         self._conditions: tuple[Condition, ...] = ()
         # Rounded down: a heartbeat may come early, never late. What division leaves of a whole number is none the less.
         self._samples, self._samples_per_beat = 0, max(1, int((heartbeat_interval_s or 0.0) / interval_s + 1e-6))
