@@ -1,4 +1,4 @@
-"""Names beside names: a ledger for every run, every rank and every machine, and none overwritten."""
+"""Names beside names: a ledger for every run and every rank of a job, on whatever machine, and none overwritten."""
 
 import hashlib
 import re

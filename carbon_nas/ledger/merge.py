@@ -168,10 +168,12 @@ def _session(run: Run, activity: Activity) -> Session | None:
 def _place(run: Run, activity: Activity) -> tuple[_Line, float] | None:
     # The time line a phase lies on, and what to add to its seconds there; None if that cannot be told.
     session = _session(run, activity)
-    if session is None or not session.node or activity.began_s is None or activity.ended_s is None:
+    if session is None or activity.began_s is None or activity.ended_s is None:
         return None
     if session.boot:
         return ("boot", session.boot), 0.0
+    if not session.node:
+        return None
     return ("node", session.node), _wall_s(session) - session.time_s
 
 
@@ -246,7 +248,7 @@ def _refusal(runs: Sequence[Run], component: str, stretches: Sequence[_Stretch],
         f"they metered {component} of one machine at the same time for {seconds:.6g} s, so that a sum would count its "
         "joules twice",
         where=f"{runs[one].path} and {runs[other].path}",
-        cure="leave one of them out; in Python, merge(runs, overlap=...) attributes it by a rule: 'split' or 'first'",
+        cure="leave one of them out, or name a rule: --on-overlap split, or first",
     )
 
 

@@ -18,7 +18,7 @@ class Counter:
     Args:
         unit_j: joules per count.
         power_max_w: the most that the device can draw; None if not known.
-        wrap: after how many counts the counter starts again at 0; None if it never does.
+        wrap: after how many counts the counter starts again at 0; None if it never does. Of no use without a limit.
         now_s: the monotonic time of the first value.
         raw: the first value; None if it did not answer.
         power_w: the power at that moment, if it is known.
@@ -103,7 +103,8 @@ class Counter:
     def _rise(self, last: int, raw: int, passed_s: float, still_s: float) -> int | None:
         """Return by how much it rose; None if that cannot be told."""
         if self._power_max_w is None:
-            return self._rise_without_limit(last, raw)
+            # Without a limit any step back could be a wrap, so none is taken for one.
+            return raw - last if raw >= last else None
         explained = []
         # What stood still may catch up with all it had not shown; a wrap must lie between two readings.
         if raw >= last and self._plausible(raw - last, still_s):
@@ -113,13 +114,6 @@ class Counter:
             explained += [rise for rise in wraps if self._plausible(rise, passed_s)]
         # With two ways to explain the same value, nobody can say which one it was.
         return explained[0] if len(explained) == 1 else None
-
-    def _rise_without_limit(self, last: int, raw: int) -> int | None:
-        if raw >= last:
-            return raw - last
-        if self._wrap is not None and 4 * last >= 3 * self._wrap and 4 * raw <= self._wrap:
-            return raw + self._wrap - last
-        return None
 
     def _plausible(self, rise: int, within_s: float) -> bool:
         limit_w = self._power_max_w

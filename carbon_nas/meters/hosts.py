@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -79,26 +80,39 @@ def _host(clock: Clock, cpu_watts_per_core: float | None, host: Coverage, powerc
         if host is Coverage.ALL:
             yield MemoryEstimateMeter(clock)
         return
-    measured = _rapl(clock, powercap)
-    names = () if measured is None else tuple(part.name for part in measured.components)
+    measured, silent = _rapl(clock, powercap)
     if measured is None:
-        yield CpuEstimateMeter()
+        estimate = CpuEstimateMeter()
+        if silent:
+            # Why there is an estimate where there could be a measurement, and what to do about it.
+            estimate.components = tuple(
+                replace(part, note="; ".join(filter(None, (part.note, f"RAPL is there: {silent}"))))
+                for part in estimate.components
+            )
+        yield estimate
     else:
         yield measured
+    names = () if measured is None else tuple(part.name for part in measured.components)
     if host is Coverage.ALL and not any(name.startswith("dram") for name in names):
         yield MemoryEstimateMeter(clock)
 
 
-def _rapl(clock: Clock, powercap: Path) -> RaplMeter | None:
-    # Only if all of it can be read: a part of a CPU that is not known would hide in a sum that is.
-    try:
-        meter = RaplMeter(clock, powercap, device_s=cpu_s)
-    except NoDevice:
-        return None
-    if all(reading.energy_j is not None for reading in meter.read()):
-        return meter
-    meter.close()
-    return None
+def _rapl(clock: Clock, powercap: Path) -> tuple[RaplMeter | None, str]:
+    """Open RAPL as far as it is whole: a part that is not known would hide in a sum that is."""
+    silent: dict[str, str] = {}
+    for memory in (True, False):
+        try:
+            meter = RaplMeter(clock, powercap, device_s=cpu_s, memory=memory)
+        except NoDevice:
+            return None, ""
+        notes = {part.name: part.note for part in meter.components}
+        silent = {one.component: notes[one.component] for one in meter.read() if one.energy_j is None}
+        if not silent:
+            return meter, ""
+        meter.close()
+        if any(name.startswith("cpu") for name in silent):
+            break  # Memory alone can do without: it is estimated instead.
+    return None, next(iter(silent.values()))
 
 
 def not_covered(components: Sequence[Component]) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class _Channel:
         wrap, most_w = range_uj(zone.folder), limit_w(zone.folder)
         now_s, _, raw = self._look()
         self._counter = Counter(
-            unit_j=1 / UJ_PER_J, power_max_w=most_w, wrap=wrap, now_s=now_s, raw=raw, tick_s=_TICK_S
+            unit_j=1 / UJ_PER_J, power_max_w=most_w or _LARGE_SOCKET_W, wrap=wrap, now_s=now_s, raw=raw, tick_s=_TICK_S
         )
         self._last_s, self._last_j = now_s, self._counter.energy_j
         silent = REMEDY if gauge.refused else "its counter did not answer when it was opened" if raw is None else ""
@@ -156,6 +156,7 @@ class RaplMeter:
         clock: what tells the time of a reading.
         root: the powercap tree.
         open_file: opens a counter for reading and returns its descriptor.
+        memory: whether dram zones are read as well.
         device_s: the CPU seconds that stand beside the joules, with the first package; without it they are not known.
 
     Raises:
@@ -169,11 +170,12 @@ class RaplMeter:
         *,
         open_file: Callable[[Path], int] = open_counter,
         device_s: Callable[[], float] | None = None,
+        memory: bool = True,
     ) -> None:
         self._mutex, self._device_s = threading.Lock(), device_s
         zones = find_zones(root)
         gauges = {key: _Gauge(zone.folder / "energy_uj", open_file) for key, zone in zones.items()}
-        counted = list(_counted(zones, gauges))
+        counted = [zone for zone in _counted(zones, gauges) if memory or zone.name != "dram"]
         for key in gauges.keys() - {zone.key for zone in counted}:
             gauges[key].close()
         if not counted:
@@ -248,8 +250,8 @@ def _sampling_s(wrap: int | None, most_w: float | None) -> float:
     if wrap is None:
         return _SLOWEST_S
     range_j = wrap / UJ_PER_J
-    # Half a range: two wraps cannot go by unseen. Without a limit only a quarter is taken for a wrap.
-    return min(_SLOWEST_S, range_j / 4 / _LARGE_SOCKET_W if most_w is None else range_j / 2 / most_w)
+    # Half a range: two wraps cannot go by unseen.
+    return min(_SLOWEST_S, range_j / 2 / (most_w or _LARGE_SOCKET_W))
 
 
 _METERS: "weakref.WeakSet[RaplMeter]" = weakref.WeakSet()

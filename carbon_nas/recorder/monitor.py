@@ -12,8 +12,6 @@ from carbon_nas.meters.metering import Edge
 
 __all__ = ["Monitor"]
 
-# A trace costs about 60 bytes a sample and component; batches keep the rest of its lines small.
-_BATCH_SAMPLES = 60
 _MOST_INCIDENTS = 200
 
 
@@ -110,10 +108,9 @@ class Monitor:
         with self._mutex:
             return tuple(self._few(self._incident("contested", detail, component=name) for name in sorted(components)))
 
-    def sample(self, edge: Edge) -> bool:
-        """Keep a sample for the trace; tell whether a batch is full."""
+    def sample(self, edge: Edge) -> None:
+        """Keep a sample for the next trace."""
         self._samples.append(edge)
-        return len(self._samples) >= _BATCH_SAMPLES
 
     def traces(self, conditions: Sequence[Condition] = ()) -> Iterator[Trace]:
         """Return the samples kept so far, one line per component, and forget them."""

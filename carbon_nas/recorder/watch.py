@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 
 from carbon_nas.ledger.records import Pulse
-from carbon_nas.meters.base import Condition
 from carbon_nas.meters.clock import Clock
 from carbon_nas.meters.metering import Edge, Metering
 from carbon_nas.meters.occupancy import Occupancy
@@ -14,8 +13,9 @@ from carbon_nas.recorder.monitor import Monitor
 
 __all__ = ["Watch"]
 
-# Temperature, throttling and the use by process are slow to ask for, and change slowly.
-_CONDITIONS_EVERY_BEATS = 10
+# Temperature, throttling and the use by process are slow to ask for, and change slowly; with each answer the samples
+# since the last are written. What a heartbeat says is in the ledger at once.
+_BEATS_PER_TRACE = 10
 
 
 class Watch:
@@ -50,7 +50,6 @@ class Watch:
         self.sampling_interval_s = None if heartbeat_interval_s is None else min([heartbeat_interval_s, *rates_s])
         interval_s = 1.0 if self.sampling_interval_s is None else self.sampling_interval_s
         self._sampler = Sampler(self.sample, interval_s=interval_s)
-        self._conditions: tuple[Condition, ...] = ()
         # Rounded down: a heartbeat may come early, never late. What division leaves of a whole number is none the less.
         self._samples, self._samples_per_beat = 0, max(1, int((heartbeat_interval_s or 0.0) / interval_s + 1e-6))
         self._monitor = Monitor(metering.components, clock, chronicle.incident)
@@ -79,11 +78,10 @@ class Watch:
         with self._mutex:
             edge = self._metering.read()
             self.look(edge)
-            if self._monitor.sample(edge):
-                self._trace()
-            if self._samples % (_CONDITIONS_EVERY_BEATS * self._samples_per_beat) == 0:
-                self._conditions = self._metering.conditions()
+            self._monitor.sample(edge)
             self._samples += 1
+            if self._samples % (_BEATS_PER_TRACE * self._samples_per_beat) == 0:
+                self._trace()
             phase = self._beat(edge) if self._samples % self._samples_per_beat == 0 else None
         self._tell(phase)
 
@@ -116,7 +114,7 @@ class Watch:
         self._chronicle.note(self._monitor.contested(components, detail))
 
     def _trace(self) -> None:
-        for trace in self._monitor.traces(self._conditions):
+        for trace in self._monitor.traces(self._metering.conditions()):
             self._chronicle.append(trace)
 
     def close(self) -> None:

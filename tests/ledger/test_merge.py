@@ -86,7 +86,7 @@ def test_an_overlap_is_refused_and_both_ledgers_the_component_and_the_seconds_ar
     one, two = run("one", activity(0, 10)), run("two", activity(2, 4), activity(8, 30))
     with pytest.raises(LedgerOverlap, match=r"one\.jsonl and two\.jsonl: they metered gpu:GPU-1 .* for 4 s") as refusal:
         merge([one, two])
-    assert "'split' or 'first'" in str(refusal.value)
+    assert "--on-overlap split, or first" in str(refusal.value)
 
 
 def test_a_lost_attempt_used_the_device_as_well():

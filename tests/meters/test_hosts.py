@@ -9,8 +9,10 @@ import pytest
 from carbon_nas.errors import MeterError
 from carbon_nas.meters import Constant, ManualClock, SimulatedPowercap, SimulatedZone, open_meters
 from carbon_nas.meters.hosts import host_facts, package_versions
+from carbon_nas.meters.rapl import RaplMeter
 from carbon_nas.meters.simulated_gpu import SimulatedGpu
 from carbon_nas.meters.simulated_nvml import SimulatedNvml
+from carbon_nas.meters.zones import open_counter
 from carbon_nas.sources import Tier
 
 
@@ -90,3 +92,43 @@ def test_where_rapl_can_be_read_cpu_seconds_stand_beside_its_joules_and_nothing_
     assert [part.name for part in (*rapl.components, *memory.components)] == ["cpu:package-0", "dram"]
     assert rapl.read()[0].device_s > 0
     assert rapl.components[0].tier is Tier.MEASURED
+
+
+def only_root_may_read(monkeypatch, *paths: str) -> None:
+    """Refuse some counters, also to root."""
+
+    def refusing(path: Path) -> int:
+        if any(path.parent.name == refused for refused in paths):
+            raise PermissionError(13, "Permission denied")
+        return open_counter(path)
+
+    monkeypatch.setattr(
+        RaplMeter.__init__, "__kwdefaults__", RaplMeter.__init__.__kwdefaults__ | {"open_file": refusing}
+    )
+
+
+ZONES = (
+    SimulatedZone(path="intel-rapl:0", name="package-0", wave=Constant(level_w=50.0)),
+    SimulatedZone(path="intel-rapl:0:0", name="dram", wave=Constant(level_w=5.0)),
+)
+
+
+def test_where_rapl_is_refused_the_estimate_says_why_it_is_one_and_what_would_mend_it(nvml, tmp_path, monkeypatch):
+    nvml.driver = False
+    SimulatedPowercap(tmp_path, ManualClock(), ZONES)
+    only_root_may_read(monkeypatch, "intel-rapl:0")
+    estimate, _ = open_meters(clock=ManualClock(), powercap=tmp_path)
+    (part,) = estimate.components
+    assert (part.name, part.tier) == ("cpu:process", Tier.ESTIMATED)
+    assert "chmod" in part.note
+
+
+def test_where_only_memory_is_refused_the_processor_is_still_measured(nvml, tmp_path, monkeypatch):
+    nvml.driver = False
+    SimulatedPowercap(tmp_path, ManualClock(), ZONES)
+    only_root_may_read(monkeypatch, "intel-rapl:0:0")
+    meters = open_meters(clock=ManualClock(), powercap=tmp_path)
+    assert [(part.name, part.tier) for meter in meters for part in meter.components] == [
+        ("cpu:package-0", Tier.MEASURED),
+        ("dram", Tier.ESTIMATED),
+    ]

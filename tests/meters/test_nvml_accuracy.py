@@ -70,7 +70,7 @@ KINDS = {
         ("counter", 0.05, 1_008),
         ("instantaneous power", 0.0, 1_008),
         ("instantaneous power", 0.05, 1_008),
-        ("average power", 0.0, 252),
+        ("average power", 0.0, 1_008),
     ],
 )
 def test_in_nineteen_of_twenty_windows_the_truth_is_within_twice_the_doubt(kind, sigma_ratio, windows):
