@@ -9,6 +9,7 @@ from carbon_nas.accounting.statement import Entry, Part, Statement
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.ledger.records import Role, Scope
 from carbon_nas.sources import Tier
+from carbon_nas.units import total
 
 __all__ = ["ComponentCost", "Incomplete", "component_costs", "incomplete"]
 
@@ -99,7 +100,7 @@ def _cost(strategy: str, name: str, seeds: Sequence[Sequence[Sequence[Entry]]], 
         strategy=strategy,
         component=name,
         tier=Tier.weakest({part.tier for one in parts for part in one}) or Tier.MODELLED,
-        energy_j=fmean(sum(part.energy_j or 0.0 for part in one) for one in parts),
+        energy_j=fmean(total(part.energy_j for part in one) for one in parts),
         duration_s=duration_s,
         idle_j=None if idle_w is None else idle_w * duration_s,
         random_u_j=_mean([_random(one) for one in parts]),

@@ -213,7 +213,9 @@ class Journal:
                 # Noted before it is written: if Ctrl-C or a full disk breaks in, the next call knows what to look for.
                 self._pending = (self._file.seek(0, os.SEEK_END), len(line), digest)
                 self._write(line)
-                self._settle()
+                # All of it is there. In this order: between the two, the next call finds it settled.
+                self.head = digest
+                self._pending = None
                 self._fresh = True
                 if durable:
                     self._sync()

@@ -16,7 +16,7 @@ class WindowEnd:
     Attributes:
         name: what was done; what stands before the last `/` is its family, as in `evaluate/123`.
         parent: the name of the phase or window it ran in.
-        own_j: without the windows that ran within it.
+        own_j: without the windows that ran within it; empty where none did.
     """
 
     kind: Literal["window"] = "window"

@@ -74,6 +74,20 @@ def measure(component: Component, begin: Reading, end: Reading, duration_s: floa
             complete=False,
         )
     energy_j = end.energy_j - begin.energy_j
+    random_u_j = _random_u_j(component, begin, end, energy_j, duration_s)
+    systematic_u_j = None if component.gain_fraction is None else component.gain_fraction * energy_j
+    if begin.gaps is None and end.gaps is None:  # As it nearly always is.
+        return Measurement(
+            component=component.name,
+            energy_j=energy_j,
+            low_j=energy_j,
+            high_j=energy_j,
+            random_u_j=random_u_j,
+            systematic_u_j=systematic_u_j,
+            device_s=_difference(begin.device_s, end.device_s),
+            attributed_j=_difference(begin.attributed_j, end.attributed_j),
+            below_resolution=_is_below_resolution(component, energy_j, random_u_j),
+        )
     first, last = begin.gaps or WHOLE, end.gaps or WHOLE
     unseen_s, bridged_j = last.unseen_s - first.unseen_s, last.bridged_j - first.bridged_j
     complete = unseen_s == 0 and first.pending_s == 0 and last.pending_s == 0
@@ -88,14 +102,13 @@ def measure(component: Component, begin: Reading, end: Reading, duration_s: floa
         if before_s:
             low_j = 0.0 if limit_w is None else max(0.0, seen_j - limit_w * before_s)
         high_j = None if limit_w is None else seen_j + limit_w * missing_s
-    random_u_j = _random_u_j(component, begin, end, energy_j, duration_s)
     return Measurement(
         component=component.name,
         energy_j=energy_j,
         low_j=low_j,
         high_j=high_j,
         random_u_j=random_u_j,
-        systematic_u_j=None if component.gain_fraction is None else component.gain_fraction * energy_j,
+        systematic_u_j=systematic_u_j,
         device_s=_difference(begin.device_s, end.device_s),
         attributed_j=_difference(begin.attributed_j, end.attributed_j),
         complete=complete,
@@ -121,12 +134,13 @@ def _random_u_j(component: Component, begin: Reading, end: Reading, energy_j: fl
     mean_w = energy_j / duration_s if duration_s > 0 else 0.0
     if component.tick_s and energy_j == 0 and begin.power_w is None and end.power_w is None:
         return None  # The counter has not moved yet, and nothing tells at what power.
-    variance_j2 = (end.sampling_u_j or 0.0) ** 2 - (begin.sampling_u_j or 0.0) ** 2
-    for edge in (begin, end):
-        # Power may have just changed: the counter still lags behind at the power of before, which the mean has seen.
-        power_w = max(mean_w, edge.power_w or 0.0)
-        variance_j2 += power_w**2 * (component.tick_s**2 + (edge.jitter_s or 0.0) ** 2) * _VARIANCE_OF_UNIFORM
-    return sqrt(max(0.0, variance_j2))
+    # Power may have just changed: the counter still lags behind at the power of before, which the mean has seen.
+    begin_w, end_w = begin.power_w or 0.0, end.power_w or 0.0
+    begin_w, end_w = begin_w if begin_w > mean_w else mean_w, end_w if end_w > mean_w else mean_w
+    tick_s2, begin_s, end_s = component.tick_s**2, begin.jitter_s or 0.0, end.jitter_s or 0.0
+    edges_j2 = begin_w * begin_w * (tick_s2 + begin_s * begin_s) + end_w * end_w * (tick_s2 + end_s * end_s)
+    sampled_j2 = (end.sampling_u_j or 0.0) ** 2 - (begin.sampling_u_j or 0.0) ** 2
+    return sqrt(max(0.0, edges_j2 * _VARIANCE_OF_UNIFORM + sampled_j2))
 
 
 def charged(measured: Measurement, foreign_j: float, foreign_device_s: float) -> Measurement:

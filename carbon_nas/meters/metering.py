@@ -39,8 +39,6 @@ class Window:
         begin: its first edge.
         end: its last edge; None while it runs.
         measured: one measurement per component, once it has ended.
-        own_j, own_device_s: per component, without the windows that ran within it; for an accounted window, without
-            the accounted ones, so that the accounts of nested windows add up to the outermost.
         nested: whether other windows were charged for a part of it.
         foreign_j: per component, what windows of other threads were charged meanwhile and `measured` does not contain;
             empty if there were none.
@@ -58,11 +56,28 @@ class Window:
         self.name, self.parent, self.begin = name, parent, begin
         self.end: Edge | None = None
         self.measured: tuple[Measurement, ...] = ()
-        self.own_j: Mapping[str, float | None] = {}
-        self.own_device_s: Mapping[str, float | None] = {}
+        self._own: list[float] = []
         self.foreign_j: Mapping[str, float] = {}
         self.nested = False
         self._node, self._account, self._stack = node, account, stack
+
+    @property
+    def own_j(self) -> Mapping[str, float | None]:
+        """Joules per component without the windows that ran within it; empty while it runs.
+
+        For an accounted window, without the accounted ones: the accounts of nested windows add up to the outermost.
+        """
+        return self._known(self._own[: len(self.measured)])
+
+    @property
+    def own_device_s(self) -> Mapping[str, float | None]:
+        """Device seconds per component, as `own_j`."""
+        return self._known(self._own[len(self.measured) :])
+
+    def _known(self, own: list[float]) -> Mapping[str, float | None]:
+        # Rounding must not turn an energy negative.
+        known = [None if isnan(amount) else max(0.0, amount) for amount in own]
+        return dict(zip((part.component for part in self.measured), known, strict=True))
 
     @property
     def accounted(self) -> bool:
@@ -196,7 +211,7 @@ class Metering:
         return stack
 
     def _measure(self, window: Window, edge: Edge) -> None:
-        node, account, names = window._node, window._account, [part.name for part in self.components]
+        node, account = window._node, window._account
         now = amounts(edge.readings)
         own = node.close(now, [other for other in self._open if other.parent is node])
         for other in self._open.values():
@@ -207,16 +222,13 @@ class Metering:
             accounts = [other._account for other in self._open.values() if other._account is not None]
             own = account.close(now, [other for other in accounts if other.parent is account])
             window.nested = account.enclosing
-        count = len(names)
         measured = measure_all(self.components, window.begin.readings, edge.readings, window.duration_s)
         if any(node.foreign):
+            names, count = [part.name for part in self.components], len(self.components)
             window.foreign_j = dict(zip(names, node.foreign[:count], strict=True))
             measured = tuple(map(charged, measured, node.foreign[:count], node.foreign[count:]))
         window.measured = measured
-        # Rounding must not turn an energy negative.
-        known = [None if isnan(amount) else max(0.0, amount) for amount in own]
-        window.own_j = dict(zip(names, known[:count], strict=True))
-        window.own_device_s = dict(zip(names, known[count:], strict=True))
+        window._own = own
 
     def _edge(self) -> Edge:
         time_s = self._clock.monotonic_s()

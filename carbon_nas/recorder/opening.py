@@ -149,6 +149,7 @@ def git_commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
+    # Asking must not refresh the index of somebody's repository.
+    command = ["git", "--no-optional-locks", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
     return done.stdout.strip()

@@ -114,5 +114,5 @@ def window_end(window: Window) -> WindowEnd:
         time_s=window.begin.time_s,
         duration_s=window.duration_s,
         measured=window.measured,
-        own_j=window.own_j,
+        own_j=window.own_j if window.nested else {},
     )
