@@ -12,11 +12,7 @@ __all__ = ["LatencyTable", "layers"]
 
 def layers(space: SearchSpace, arch: Architecture, num_classes: int) -> tuple[str, ...]:
     """Return the keys of an architecture's layers, in the order of the data."""
-    return (
-        space.stem(arch.resolution).key,
-        *(block.key for block in space.blocks(arch)),
-        space.head(arch, num_classes).key,
-    )
+    return tuple(spec.key for spec in space.layers(arch, num_classes))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

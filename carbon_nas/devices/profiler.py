@@ -12,7 +12,8 @@ from carbon_nas.devices.catalog import Device, Subject, Timing
 from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.cost import cost, layer_cost
-from carbon_nas.supernet.space import BlockSpec, HeadSpec, SearchSpace, StemSpec
+from carbon_nas.supernet.layers import LayerSpec
+from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.static import StaticMobileNetV3, layer
 
 __all__ = ["Profile", "ProfilePlan", "layer_specs", "network_subject", "profile"]
@@ -41,21 +42,14 @@ class Profile:
     macs: int
 
 
-def layer_specs(space: SearchSpace, num_classes: int) -> dict[str, StemSpec | BlockSpec | HeadSpec]:
+def layer_specs(space: SearchSpace, num_classes: int) -> dict[str, LayerSpec]:
     """Return every distinct layer that an architecture of the space can be made of, by key."""
-    found: dict[str, StemSpec | BlockSpec | HeadSpec] = {}
+    found: dict[str, LayerSpec] = {}
     for resolution in space.resolutions:
         for k in space.kernel_sizes:
             for e in space.expand_ratios:
-                arch = space.architecture(
-                    ks=[k] * space.num_blocks,
-                    e=[e] * space.num_blocks,
-                    d=[space.depths[-1]] * len(space.stages),
-                    resolution=resolution,
-                )
-                specs: list[StemSpec | BlockSpec | HeadSpec] = [space.stem(resolution), space.head(arch, num_classes)]
-                for spec in [*specs, *space.blocks(arch)]:
-                    found[spec.key] = spec
+                arch = space.architecture(ks=k, e=e, d=space.depths[-1], resolution=resolution)
+                found.update({spec.key: spec for spec in space.layers(arch, num_classes)})
     return found
 
 

@@ -16,7 +16,8 @@ from carbon_nas.strategies.base import Bench, Phase, PhaseContext, Scenario, eva
 from carbon_nas.strategies.search import SearchPlan, evolve
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.extract import extract
-from carbon_nas.supernet.network import ElasticMobileNetV3, recalibrate
+from carbon_nas.supernet.network import ElasticMobileNetV3
+from carbon_nas.supernet.recalibration import recalibrate
 from carbon_nas.supernet.sorting import sort_channels
 from carbon_nas.supernet.space import Choices
 from carbon_nas.supernet.static import StaticMobileNetV3, channels_last
@@ -170,7 +171,7 @@ class OnceForAll:
         arch = bench.space.from_json(found["architecture"])
         net = self._supernet(WIDTH, context.generator)
         batches = calibration_batches(bench.workload, arch.resolution, self._plan.calibration_images)
-        statistics = recalibrate(net, arch, batches)
+        statistics = recalibrate(net, arch, arch.resolution, batches)
         context.tally.forward(bench.macs(arch), sum(map(len, batches)))
         return Artefact(tensors=extract(net, arch, statistics).state_dict(), facts={"architecture": arch.to_json()})
 

@@ -30,7 +30,8 @@ from carbon_nas.study.events import Observer, PhaseBegins, PhaseEnds, PhaseKept,
 from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash
 from carbon_nas.study.plan import Study
 from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.space import SearchSpace, small_image_space
+from carbon_nas.supernet.space import SearchSpace
+from carbon_nas.supernet.spaces import small_image_space
 from carbon_nas.supernet.static import channels_last
 from carbon_nas.training.data import Split, Workload, load_workload
 from carbon_nas.training.loop import fit

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.space import BlockSpec, HeadSpec, SearchSpace, StemSpec
+from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
+from carbon_nas.supernet.space import SearchSpace
 
 __all__ = ["Cost", "cost", "layer_cost"]
 
@@ -29,11 +30,14 @@ def _conv(weights: int, out_channels: int, out_size: int) -> Cost:
     return Cost(macs=weights * out_size * out_size, parameters=weights + 2 * out_channels)
 
 
-def layer_cost(spec: StemSpec | BlockSpec | HeadSpec) -> Cost:
+def layer_cost(spec: LayerSpec) -> Cost:
     """Return the cost of one layer of a network."""
     match spec:
         case StemSpec():
-            return _conv(9 * spec.in_channels * spec.out_channels, spec.out_channels, -(-spec.size // spec.stride))
+            return _conv(9 * spec.in_channels * spec.out_channels, spec.out_channels, spec.out_size)
+        case SeparableSpec():
+            depthwise = _conv(9 * spec.in_channels, spec.in_channels, spec.size)
+            return depthwise + _conv(spec.in_channels * spec.out_channels, spec.out_channels, spec.size)
         case BlockSpec():
             expand = _conv(spec.in_channels * spec.mid_channels, spec.mid_channels, spec.size)
             depthwise = _conv(spec.kernel_size**2 * spec.mid_channels, spec.mid_channels, spec.out_size)
@@ -57,7 +61,4 @@ def layer_cost(spec: StemSpec | BlockSpec | HeadSpec) -> Cost:
 @lru_cache(maxsize=16_384)
 def cost(space: SearchSpace, arch: Architecture, num_classes: int) -> Cost:
     """Return the cost of an architecture as a static network, for one image at its resolution."""
-    total = layer_cost(space.stem(arch.resolution)) + layer_cost(space.head(arch, num_classes))
-    for block in space.blocks(arch):
-        total += layer_cost(block)
-    return total
+    return sum(map(layer_cost, space.layers(arch, num_classes)), Cost(macs=0, parameters=0))

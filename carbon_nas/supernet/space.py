@@ -5,33 +5,31 @@ bottleneck blocks, elastic in kernel size, expand ratio, depth and input resolut
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
-from carbon_nas.errors import CarbonNasError
-from carbon_nas.supernet.architecture import Architecture, encoded
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = [
-    "Activation",
-    "BlockSpec",
-    "HeadSpec",
-    "SearchSpace",
-    "Stage",
-    "StemSpec",
-    "make_divisible",
-    "small_image_space",
-]
+from carbon_nas.errors import UsageError
+from carbon_nas.supernet.architecture import Architecture, decoded
+from carbon_nas.supernet.layers import (
+    Activation,
+    BlockSpec,
+    HeadSpec,
+    LayerSpec,
+    SeparableSpec,
+    StemSpec,
+    make_divisible,
+)
 
-Activation = Literal["relu", "h_swish"]
+__all__ = ["Choices", "SearchSpace", "Stage"]
+
 SE_REDUCTION = 4
-
-
-def make_divisible(value: float, divisor: int = 8) -> int:
-    """Round a channel count to a multiple of `divisor`, never more than 10 % below it (MobileNetV3's rule)."""
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,89 +43,29 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StemSpec:
-    """The first convolution: 3x3, batch norm, h_swish."""
+class Choices:
+    """What may be sampled from a space in a phase of progressive shrinking."""
 
-    in_channels: int
-    out_channels: int
-    stride: int
-    size: int
-
-    @property
-    def key(self) -> str:
-        """Name the layer by everything that its cost depends on."""
-        return f"stem-{self.size}px-{self.in_channels}-{self.out_channels}-s{self.stride}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BlockSpec:
-    """One active inverted bottleneck block: 1x1 expansion, depthwise kxk (and squeeze-excite), 1x1 projection.
-
-    Attributes:
-        index: the position of the block among all blocks of the space, skipped ones included.
-        squeeze_channels: hidden units of squeeze-excite; None without it.
-        size: the side of the input feature map in pixels.
-    """
-
-    index: int
-    in_channels: int
-    mid_channels: int
-    out_channels: int
-    kernel_size: int
-    stride: int
-    activation: Activation
-    squeeze_channels: int | None
-    size: int
-
-    @property
-    def residual(self) -> bool:
-        """Whether the input is added to the output."""
-        return self.stride == 1 and self.in_channels == self.out_channels
-
-    @property
-    def out_size(self) -> int:
-        """The side of the output feature map in pixels."""
-        return -(-self.size // self.stride)
-
-    @property
-    def key(self) -> str:
-        """Name the layer by everything that its cost depends on."""
-        squeeze = "" if self.squeeze_channels is None else f"-se{self.squeeze_channels}"
-        return (
-            f"block-{self.size}px-{self.in_channels}-{self.mid_channels}-{self.out_channels}"
-            f"-k{self.kernel_size}-s{self.stride}{squeeze}-{self.activation}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HeadSpec:
-    """The end: 1x1 convolution with batch norm, global average pool, 1x1 feature mix, linear classifier."""
-
-    in_channels: int
-    expand_channels: int
-    feature_channels: int
-    num_classes: int
-    size: int
-
-    @property
-    def key(self) -> str:
-        """Name the layer by everything that its cost depends on."""
-        return (
-            f"head-{self.size}px-{self.in_channels}-{self.expand_channels}-{self.feature_channels}-{self.num_classes}"
-        )
+    kernel_sizes: tuple[int, ...]
+    expand_ratios: tuple[int, ...]
+    depths: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchSpace:
-    """A space of MobileNetV3-style networks.
+    """A space of MobileNetV3-style networks, checked at birth.
 
     Attributes:
         in_channels: channels of the images.
         stem_channels, stem_stride: the first convolution.
+        separable_channels: the output of a separable block behind it that no architecture changes; None without one.
         stages: the stage table.
         kernel_sizes, expand_ratios, depths: the choices, ascending; depths count active blocks per stage.
         resolutions: the sides of the input images in pixels, ascending.
         head_channels: output of the last 1x1 convolution and of the feature mix.
+
+    Raises:
+        UsageError: if the table cannot be a network.
     """
 
     name: str
@@ -140,10 +78,26 @@ class SearchSpace:
     depths: tuple[int, ...]
     resolutions: tuple[int, ...]
     head_channels: tuple[int, int]
+    separable_channels: int | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.in_channels, self.stem_channels, self.stem_stride, self.separable_channels or 1)
+        rows = [value for row in self.stages for value in (row.out_channels, row.stride)]
+        if not self.stages or min(*counts, *rows, *self.head_channels) < 1:
+            raise self._refused("needs at least one stage, and channels and strides of at least 1")
+        for name in ("kernel_sizes", "expand_ratios", "depths", "resolutions"):
+            choices = getattr(self, name)
+            if not choices or choices[0] < 1 or any(small >= large for small, large in pairwise(choices)):
+                raise self._refused(f"{name} must be positive and ascending, not {choices}")
+        if any(kernel_size % 2 == 0 for kernel_size in self.kernel_sizes):
+            raise self._refused(f"kernel_sizes must be odd, to keep a feature map's size, not {self.kernel_sizes}")
+
+    def _refused(self, what: str) -> UsageError:
+        return UsageError(what, where=f"space {self.name}")
 
     @property
     def num_blocks(self) -> int:
-        """The number of blocks with every stage at full depth."""
+        """The number of elastic blocks with every stage at full depth."""
         return len(self.stages) * self.depths[-1]
 
     @property
@@ -155,53 +109,57 @@ class SearchSpace:
     def architecture(
         self,
         *,
-        ks: Sequence[int],
-        e: Sequence[int],
-        d: Sequence[int],
+        ks: int | Sequence[int],
+        e: int | Sequence[int],
+        d: int | Sequence[int],
         resolution: int | None = None,
     ) -> Architecture:
         """Make a valid, canonical architecture from the official encoding.
 
         Args:
-            ks: kernel size per block, skipped blocks included.
-            e: expand ratio per block.
-            d: depth per stage.
+            ks: kernel size per block, skipped blocks included; one number stands for all.
+            e: expand ratio per block, likewise.
+            d: depth per stage, likewise.
             resolution: the input size in pixels; the largest of the space if not given.
 
         Raises:
-            CarbonNasError: if a list has the wrong length or a value is no choice of this space.
+            UsageError: if a list has the wrong length or a value is no choice of this space.
         """
+        blocks, stages = self.num_blocks, len(self.stages)
+        kernel_sizes = self._checked("ks", ks, blocks, self.kernel_sizes)
+        expand_ratios = self._checked("e", e, blocks, self.expand_ratios)
+        depths = self._checked("d", d, stages, self.depths)
         resolution = self.resolutions[-1] if resolution is None else resolution
-        for name, values, count, choices in (
-            ("ks", ks, self.num_blocks, self.kernel_sizes),
-            ("e", e, self.num_blocks, self.expand_ratios),
-            ("d", d, len(self.stages), self.depths),
-            ("resolution", [resolution], 1, self.resolutions),
-        ):
-            if len(values) != count:
-                raise CarbonNasError(f"{name} needs {count} values, not {len(values)}", where=f"space {self.name}")
-            wrong = [value for value in values if value not in choices]
-            if wrong:
-                raise CarbonNasError(
-                    f"{name} holds {wrong[0]}; the choices are {', '.join(map(str, choices))}",
-                    where=f"space {self.name}",
-                )
-        skipped = [position >= d[stage] for stage, position in self._positions()]
+        self._checked("resolution", resolution, 1, self.resolutions)
+        active = self._active(depths)
         return Architecture(
-            kernel_sizes=tuple(self.kernel_sizes[0] if skip else k for k, skip in zip(ks, skipped, strict=True)),
+            kernel_sizes=tuple(k if on else self.kernel_sizes[0] for k, on in zip(kernel_sizes, active, strict=True)),
             expand_ratios=tuple(
-                self.expand_ratios[0] if skip else ratio for ratio, skip in zip(e, skipped, strict=True)
+                ratio if on else self.expand_ratios[0] for ratio, on in zip(expand_ratios, active, strict=True)
             ),
-            depths=tuple(d),
+            depths=tuple(depths),
             resolution=resolution,
         )
 
-    def from_json(self, data: Mapping[str, Any]) -> Architecture:
-        """Read the official encoding `{ks, e, d, r}`."""
-        return self.architecture(**encoded(data))
+    def _checked(self, name: str, given: int | Sequence[int], count: int, choices: tuple[int, ...]) -> Sequence[int]:
+        values = (given,) * count if isinstance(given, int) else given
+        if len(values) != count:
+            raise self._refused(f"{name} needs {count} values, not {len(values)}")
+        wrong = [value for value in values if value not in choices]
+        if wrong:
+            raise self._refused(f"{name} holds {wrong[0]}; the choices are {', '.join(map(str, choices))}")
+        return values
 
-    def _positions(self) -> list[tuple[int, int]]:
-        return [(stage, position) for stage in range(len(self.stages)) for position in range(self.depths[-1])]
+    def _active(self, depths: Sequence[int]) -> list[bool]:
+        return [position < depth for depth in depths for position in range(self.depths[-1])]
+
+    def from_json(self, data: Mapping[str, Any]) -> Architecture:
+        """Read what `Architecture.to_json` or the OFA code wrote: `{ks, e, d, r}`, or `image_size` in place of `r`.
+
+        Raises:
+            UsageError: if something is missing or unknown, or is no choice of this space.
+        """
+        return self.architecture(**decoded(data, where=f"space {self.name}"))
 
     def max(self) -> Architecture:
         """Return the largest architecture."""
@@ -213,9 +171,9 @@ class SearchSpace:
 
     def _extreme(self, which: int) -> Architecture:
         return self.architecture(
-            ks=[self.kernel_sizes[which]] * self.num_blocks,
-            e=[self.expand_ratios[which]] * self.num_blocks,
-            d=[self.depths[which]] * len(self.stages),
+            ks=self.kernel_sizes[which],
+            e=self.expand_ratios[which],
+            d=self.depths[which],
             resolution=self.resolutions[which],
         )
 
@@ -225,7 +183,7 @@ class SearchSpace:
         kernel_sizes: tuple[int, ...] | None = None,
         expand_ratios: tuple[int, ...] | None = None,
         depths: tuple[int, ...] | None = None,
-    ) -> "Choices":
+    ) -> Choices:
         """Narrow what is sampled, as the phases of progressive shrinking do; the space itself stays."""
         return Choices(
             kernel_sizes=kernel_sizes or self.kernel_sizes,
@@ -233,7 +191,7 @@ class SearchSpace:
             depths=depths or self.depths,
         )
 
-    def sample(self, rng: random.Random, choices: "Choices | None" = None) -> Architecture:
+    def sample(self, rng: random.Random, choices: Choices | None = None) -> Architecture:
         """Draw every choice uniformly and independently, as the OFA code does (not uniform over architectures)."""
         choices = choices or self.restricted()
         return self.architecture(
@@ -244,30 +202,54 @@ class SearchSpace:
         )
 
     def mutate(self, parent: Architecture, rng: random.Random, probability: float) -> Architecture:
-        """Draw each choice of an architecture again with the given probability."""
+        """Draw each choice of an architecture again with the given probability.
 
-        def redraw(values: tuple[int, ...], choices: tuple[int, ...]) -> list[int]:
-            return [rng.choice(choices) if rng.random() < probability else value for value in values]
+        A block that a greater depth brings in was not chosen by the parent, and so its choices are always drawn.
+        """
 
+        def redraw(values: Iterable[int], choices: tuple[int, ...], chosen: Iterable[bool]) -> list[int]:
+            return [
+                rng.choice(choices) if rng.random() < probability or not known else value
+                for value, known in zip(values, chosen, strict=True)
+            ]
+
+        active = self._active(parent.depths)
         return self.architecture(
-            ks=redraw(parent.kernel_sizes, self.kernel_sizes),
-            e=redraw(parent.expand_ratios, self.expand_ratios),
-            d=redraw(parent.depths, self.depths),
-            resolution=redraw((parent.resolution,), self.resolutions)[0],
+            ks=redraw(parent.kernel_sizes, self.kernel_sizes, active),
+            e=redraw(parent.expand_ratios, self.expand_ratios, active),
+            d=redraw(parent.depths, self.depths, [True] * len(self.stages)),
+            resolution=redraw([parent.resolution], self.resolutions, [True])[0],
         )
 
     def crossover(self, one: Architecture, other: Architecture, rng: random.Random) -> Architecture:
-        """Take each choice from either parent with equal chance."""
+        """Take each choice from either parent with equal chance, and those of a block from a parent that has it."""
+        has = list(zip(self._active(one.depths), self._active(other.depths), strict=True))
 
-        def mix(first: tuple[int, ...], second: tuple[int, ...]) -> list[int]:
-            return [rng.choice(pair) for pair in zip(first, second, strict=True)]
+        def mix(first: Iterable[int], second: Iterable[int]) -> list[int]:
+            return [
+                pair[0] if in_one > in_other else pair[1] if in_other > in_one else rng.choice(pair)
+                for *pair, (in_one, in_other) in zip(first, second, has, strict=True)
+            ]
 
         return self.architecture(
             ks=mix(one.kernel_sizes, other.kernel_sizes),
             e=mix(one.expand_ratios, other.expand_ratios),
-            d=mix(one.depths, other.depths),
+            d=[rng.choice(pair) for pair in zip(one.depths, other.depths, strict=True)],
             resolution=rng.choice((one.resolution, other.resolution)),
         )
+
+    def encode(self, arch: Architecture) -> NDArray[np.float32]:
+        """Return the architecture as features of a predictor: one-hot, zeros for skipped blocks, depth implied.
+
+        In the official order: resolution, kernel size per block, expand ratio per block. Shape (F,) with
+        `F = len(resolutions) + num_blocks x (len(kernel_sizes) + len(expand_ratios))`.
+        Source: Cai et al., ICLR 2020, appendix A.
+        """
+        active = np.array(self._active(arch.depths))[:, None]
+        kernels = np.equal.outer(arch.kernel_sizes, self.kernel_sizes) & active
+        ratios = np.equal.outer(arch.expand_ratios, self.expand_ratios) & active
+        features = [np.equal(self.resolutions, arch.resolution), kernels.ravel(), ratios.ravel()]
+        return np.concatenate(features).astype(np.float32)
 
     def stem(self, resolution: int) -> StemSpec:
         """Describe the first convolution at a resolution."""
@@ -275,14 +257,48 @@ class SearchSpace:
             in_channels=self.in_channels, out_channels=self.stem_channels, stride=self.stem_stride, size=resolution
         )
 
+    def separable(self, resolution: int) -> SeparableSpec | None:
+        """Describe the separable block behind the stem; None if there is none."""
+        if self.separable_channels is None:
+            return None
+        stem = self.stem(resolution)
+        return SeparableSpec(in_channels=stem.out_channels, out_channels=self.separable_channels, size=stem.out_size)
+
     def blocks(self, arch: Architecture) -> tuple[BlockSpec, ...]:
-        """Describe the active blocks of an architecture, in the order of the data."""
-        specs, channels = [], self.stem_channels
-        size = -(-arch.resolution // self.stem_stride)
-        for index, (stage, position) in enumerate(self._positions()):
-            row = self.stages[stage]
-            if position >= arch.depths[stage]:
-                continue
+        """Describe the active elastic blocks of an architecture, in the order of the data."""
+        return _blocks(self, arch)
+
+    def head(self, arch: Architecture, num_classes: int) -> HeadSpec:
+        """Describe the end of the network."""
+        return HeadSpec(
+            in_channels=self.stages[-1].out_channels,
+            expand_channels=self.head_channels[0],
+            feature_channels=self.head_channels[1],
+            num_classes=num_classes,
+            size=self.blocks(arch)[-1].out_size,
+        )
+
+    def layers(self, arch: Architecture, num_classes: int) -> tuple[LayerSpec, ...]:
+        """Describe every layer of an architecture, from the stem to the head."""
+        separable = self.separable(arch.resolution)
+        return (
+            self.stem(arch.resolution),
+            *(() if separable is None else (separable,)),
+            *self.blocks(arch),
+            self.head(arch, num_classes),
+        )
+
+
+# A training step asks for the same description several times; a search, never again.
+@lru_cache(maxsize=1_024)
+def _blocks(space: SearchSpace, arch: Architecture) -> tuple[BlockSpec, ...]:
+    if (len(arch.depths), len(arch.kernel_sizes)) != (len(space.stages), space.num_blocks):
+        raise UsageError(f"{arch} is an architecture of another space", where=f"space {space.name}")
+    specs: list[BlockSpec] = []
+    channels, size = space.separable_channels or space.stem_channels, space.stem(arch.resolution).out_size
+    for stage, row in enumerate(space.stages):
+        for position in range(arch.depths[stage]):
+            index = stage * space.depths[-1] + position
             mid = make_divisible(round(channels * arch.expand_ratios[index]))
             spec = BlockSpec(
                 index=index,
@@ -297,46 +313,4 @@ class SearchSpace:
             )
             specs.append(spec)
             channels, size = spec.out_channels, spec.out_size
-        return tuple(specs)
-
-    def head(self, arch: Architecture, num_classes: int) -> HeadSpec:
-        """Describe the end of the network."""
-        return HeadSpec(
-            in_channels=self.stages[-1].out_channels,
-            expand_channels=self.head_channels[0],
-            feature_channels=self.head_channels[1],
-            num_classes=num_classes,
-            size=self.blocks(arch)[-1].out_size,
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choices:
-    """What may be sampled from a space in a phase of progressive shrinking."""
-
-    kernel_sizes: tuple[int, ...]
-    expand_ratios: tuple[int, ...]
-    depths: tuple[int, ...]
-
-
-def small_image_space(*, in_channels: int = 1, resolutions: tuple[int, ...] = (8, 12)) -> SearchSpace:
-    """Return a MobileNetV3-style space for images of about ten pixels.
-
-    The stem has no stride, three stages halve the feature map twice, widths are a fraction of MobileNetV3's.
-    """
-    return SearchSpace(
-        name="small_image",
-        in_channels=in_channels,
-        stem_channels=8,
-        stem_stride=1,
-        stages=(
-            Stage(out_channels=8, stride=1, activation="relu", squeeze_excite=False),
-            Stage(out_channels=16, stride=2, activation="relu", squeeze_excite=True),
-            Stage(out_channels=24, stride=2, activation="h_swish", squeeze_excite=True),
-        ),
-        kernel_sizes=(3, 5),
-        expand_ratios=(2, 3, 4),
-        depths=(1, 2, 3),
-        resolutions=resolutions,
-        head_channels=(64, 96),
-    )
+    return tuple(specs)

@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.space import Activation, BlockSpec, HeadSpec, SearchSpace, StemSpec
+from carbon_nas.supernet.depthwise import DepthwiseConv2d
+from carbon_nas.supernet.layers import Activation, BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
+from carbon_nas.supernet.space import SearchSpace
 
 __all__ = [
     "BN_EPS",
     "Head",
     "InvertedBottleneck",
+    "Separable",
     "SqueezeExcite",
     "StaticMobileNetV3",
     "activate",
@@ -45,13 +48,12 @@ class _Activation(nn.Module):
         return activate(x, self.kind)
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            conv=nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
-            bn=nn.BatchNorm2d(out_channels, eps=BN_EPS),
-        )
-    )
+def _normed(conv: nn.Conv2d) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(conv.out_channels, eps=BN_EPS)))
+
+
+def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1) -> nn.Sequential:
+    return _normed(nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False))
 
 
 class SqueezeExcite(nn.Module):
@@ -68,6 +70,21 @@ class SqueezeExcite(nn.Module):
         return x_BCHW * F.hardsigmoid(self.expand(F.relu(self.reduce(pooled))))
 
 
+class Separable(nn.Module):
+    """MobileNetV3's first block: depthwise 3x3, then 1x1; add the input where it fits."""
+
+    def __init__(self, spec: SeparableSpec) -> None:
+        super().__init__()
+        self.residual = spec.residual
+        self.depthwise = _normed(DepthwiseConv2d(spec.in_channels, 3))
+        self.project = _conv(spec.in_channels, spec.out_channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the block's output."""
+        y: Tensor = self.project(F.relu(self.depthwise(x_BCHW)))
+        return x_BCHW + y if self.residual else y
+
+
 class InvertedBottleneck(nn.Module):
     """Expand, convolve depthwise, squeeze-excite after the activation, project; add the input where it fits."""
 
@@ -75,14 +92,12 @@ class InvertedBottleneck(nn.Module):
         super().__init__()
         self.activation: Activation = spec.activation
         self.residual = spec.residual
-        self.expand = _conv(spec.in_channels, spec.mid_channels, 1)
-        self.depthwise = _conv(
-            spec.mid_channels, spec.mid_channels, spec.kernel_size, spec.stride, groups=spec.mid_channels
-        )
+        self.expand = _conv(spec.in_channels, spec.mid_channels)
+        self.depthwise = _normed(DepthwiseConv2d(spec.mid_channels, spec.kernel_size, spec.stride))
         self.squeeze = (
             None if spec.squeeze_channels is None else SqueezeExcite(spec.mid_channels, spec.squeeze_channels)
         )
-        self.project = _conv(spec.mid_channels, spec.out_channels, 1)
+        self.project = _conv(spec.mid_channels, spec.out_channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the block's output."""
@@ -100,7 +115,7 @@ class Head(nn.Module):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
-        self.expand = _conv(spec.in_channels, spec.expand_channels, 1)
+        self.expand = _conv(spec.in_channels, spec.expand_channels)
         self.mix = nn.Conv2d(spec.expand_channels, spec.feature_channels, 1, bias=False)
         self.classifier = nn.Linear(spec.feature_channels, spec.num_classes)
 
@@ -116,13 +131,15 @@ def channels_last(net: _Module) -> _Module:
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def layer(spec: StemSpec | BlockSpec | HeadSpec) -> nn.Module:
+def layer(spec: LayerSpec) -> nn.Module:
     """Build one layer of a static network from its description."""
     match spec:
         case StemSpec():
             stem = _conv(spec.in_channels, spec.out_channels, 3, spec.stride)
             stem.add_module("activation", _Activation("h_swish"))
             return stem
+        case SeparableSpec():
+            return Separable(spec)
         case BlockSpec():
             return InvertedBottleneck(spec)
         case HeadSpec():
@@ -138,12 +155,16 @@ class StaticMobileNetV3(nn.Module):
     def __init__(self, space: SearchSpace, arch: Architecture, num_classes: int) -> None:
         super().__init__()
         self.stem = layer(space.stem(arch.resolution))
+        separable = space.separable(arch.resolution)
+        self.separable = None if separable is None else layer(separable)
         self.blocks = nn.ModuleList(layer(spec) for spec in space.blocks(arch))
         self.head = layer(space.head(arch, num_classes))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return logits of shape (B, K)."""
         y = self.stem(x_BCHW)
+        if self.separable is not None:
+            y = self.separable(y)
         for block in self.blocks:
             y = block(y)
         logits: Tensor = self.head(y)

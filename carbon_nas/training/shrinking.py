@@ -6,7 +6,6 @@ labels of the teacher plus label-smoothed cross entropy, gradients summed, one r
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +13,12 @@ from torch.nn import functional as F
 
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.cost import cost
-from carbon_nas.supernet.network import ElasticMobileNetV3, recalibrate
+from carbon_nas.supernet.network import ElasticMobileNetV3
+from carbon_nas.supernet.recalibration import recalibrate
 from carbon_nas.supernet.space import Choices
+from carbon_nas.supernet.weights import is_matrix
 from carbon_nas.training.data import Split, Workload, resize
-from carbon_nas.training.loop import accuracy
+from carbon_nas.training.loop import TrainerPlan, accuracy
 from carbon_nas.training.tally import Tally
 
 __all__ = ["ElasticLearner", "calibration_batches", "supernet_accuracy"]
@@ -49,33 +50,34 @@ class ElasticLearner:
         self._teacher, self._rng, self._tally = teacher, rng, tally
 
     def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Return the supernet's parameters."""
-        return self.net.named_parameters()
+        """Return the supernet's parameters; without the matrices as long as every kernel is the largest.
 
-    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, label_smoothing: float) -> None:
+        Nothing would teach them then, and weight decay would draw them away from the identity.
+        """
+        elastic = self._choices.kernel_sizes != self.net.space.kernel_sizes[-1:]
+        return [(name, one) for name, one in self.net.named_parameters() if elastic or not is_matrix(name)]
+
+    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, plan: TrainerPlan) -> None:
         """Add the gradients of the sampled sub-networks; they are summed, not averaged."""
         space = self.net.space
         resolution = self._rng.choice(space.resolutions)
         x_BCHW = resize(x_BCHW, resolution)
         soft_BK = None
         if self._teacher is not None:
-            largest = _at(space.max(), resolution)
-            with torch.no_grad():
+            largest = space.max().at(resolution)
+            with torch.no_grad(), plan.autocast(x_BCHW.device):
                 # Batch statistics: the OFA code keeps its teacher in training mode, too.
                 soft_BK = self._teacher(x_BCHW, largest).softmax(1)
             self._tally.forward(cost(space, largest, self.net.num_classes).macs, len(y_B))
         for _ in range(self._subnets):
-            arch = _at(space.sample(self._rng, self._choices), resolution)
-            logits_BK = self.net(x_BCHW, arch)
-            loss = F.cross_entropy(logits_BK, y_B, label_smoothing=label_smoothing)
-            if soft_BK is not None:
-                loss = loss + F.cross_entropy(logits_BK, soft_BK)
+            arch = space.sample(self._rng, self._choices).at(resolution)
+            with plan.autocast(x_BCHW.device):
+                logits_BK = self.net(x_BCHW, arch)
+                loss = F.cross_entropy(logits_BK, y_B, label_smoothing=plan.label_smoothing_fraction)
+                if soft_BK is not None:
+                    loss = loss + F.cross_entropy(logits_BK, soft_BK)
             loss.backward()  # type: ignore[no-untyped-call]
             self._tally.train(cost(space, arch, self.net.num_classes).macs, len(y_B))
-
-
-def _at(arch: Architecture, resolution: int) -> Architecture:
-    return replace(arch, resolution=resolution)
 
 
 @torch.no_grad()
@@ -85,7 +87,7 @@ def supernet_accuracy(
     """Return a sub-network's accuracy on a split, with batch norm recalibrated on some training images first."""
     macs = cost(net.space, arch, net.num_classes).macs
     batches = calibration_batches(workload, arch.resolution, images)
-    statistics = recalibrate(net, arch, batches)
+    statistics = recalibrate(net, arch, arch.resolution, batches)
     tally.forward(macs, sum(map(len, batches)))
     predict: Callable[[Tensor], Tensor] = lambda x_BCHW: net(x_BCHW, arch, statistics)  # noqa: E731
     return accuracy(predict, split, resolution=arch.resolution, macs_per_image=macs, tally=tally)

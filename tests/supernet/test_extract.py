@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from carbon_nas.errors import UsageError
 from carbon_nas.supernet import ElasticMobileNetV3, StaticMobileNetV3, extract, recalibrate
 from carbon_nas.supernet.static import fold_batch_norm
 from tests.supernet.spaces import SMALL, drawn, images, scrambled
@@ -15,7 +16,7 @@ def net():
 
 
 def calibrated(net, arch):
-    return recalibrate(net, arch, [images(arch.resolution, count=16, seed=seed) for seed in range(2)])
+    return recalibrate(net, arch, arch.resolution, [images(arch.resolution, count=16, seed=seed) for seed in range(2)])
 
 
 def state(net):
@@ -58,7 +59,7 @@ def test_with_batch_norm_folded_the_outputs_agree_up_to_rounding(net, arch):
 
 
 def test_batch_norm_is_not_folded_without_its_statistics(net):
-    with pytest.raises(ValueError, match="recalibrate"):
+    with pytest.raises(UsageError, match="recalibrate"):
         extract(net, SMALL.min(), fold_bn=True)
 
 

@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from carbon_nas.errors import CarbonNasError
-from carbon_nas.supernet.space import Stage, make_divisible
+from carbon_nas.supernet.layers import make_divisible
+from carbon_nas.supernet.space import Stage
 from tests.supernet.spaces import SMALL, TINY, architectures, drawn, few, genes, seeds
 
 

@@ -26,7 +26,7 @@ class Slope:
     def named_parameters(self):
         return self.parameters.items()
 
-    def accumulate(self, x, y, label_smoothing):
+    def accumulate(self, x, y, plan):
         self.path.append(self.parameters["conv.weight"].item())
         self.batches.append(y.tolist())
         sum(self._gradient * parameter for parameter in self.parameters.values()).backward()
@@ -94,9 +94,9 @@ def test_the_learning_rate_rises_in_a_line_then_falls_along_a_cosine_to_nearly_z
 
 def test_momentum_keeps_acting_where_a_step_has_no_gradient():
     class OnlyOnce(Slope):
-        def accumulate(self, x, y, label_smoothing):
+        def accumulate(self, x, y, plan):
             if not self.batches:
-                super().accumulate(x, y, label_smoothing)
+                super().accumulate(x, y, plan)
 
     learner = OnlyOnce(gradient=1.0)
     trained(learner, weight_decay=0.0, warmup_fraction=0.0)
@@ -123,7 +123,7 @@ def test_one_step_of_a_static_network_costs_three_forward_passes():
     arch, tally = TINY.max(), Tally()
     macs = cost(TINY, arch, 3).macs
     learner = StaticLearner(StaticMobileNetV3(TINY, arch, 3), resolution=6, macs_per_image=macs, tally=tally)
-    learner.accumulate(images(4, count=5), torch.tensor([0, 1, 2, 0, 1]), 0.1)
+    learner.accumulate(images(4, count=5), torch.tensor([0, 1, 2, 0, 1]), TrainerPlan())
     assert (tally.macs, tally.image_passes) == (3 * macs * 5, 3 * 5)
     assert all(parameter.grad is not None for _, parameter in learner.named_parameters())
 

@@ -6,11 +6,12 @@ import torch
 from torch.nn import functional as F
 
 from carbon_nas.supernet import ElasticMobileNetV3, cost, extract, recalibrate
-from carbon_nas.training import ElasticLearner, Tally, load_workload, supernet_accuracy
+from carbon_nas.training import ElasticLearner, Tally, TrainerPlan, load_workload, supernet_accuracy
 from carbon_nas.training.data import resize
 from carbon_nas.training.shrinking import calibration_batches
 from tests.supernet.spaces import SMALL, TINY, images, scrambled
 
+PLAN = TrainerPlan(label_smoothing_fraction=0.1)
 X, Y = images(6, count=8), torch.arange(8) % 3
 
 
@@ -51,7 +52,7 @@ def lesson(seed, subnets):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("taught", [False, True])
 def test_gradients_of_sub_networks_are_summed_not_averaged(net, teacher, seed, taught):
-    learner(net, subnets=2, teacher=teacher if taught else None, seed=seed).accumulate(X, Y, 0.1)
+    learner(net, subnets=2, teacher=teacher if taught else None, seed=seed).accumulate(X, Y, PLAN)
     together = gradients(net)
     resolution, archs = lesson(seed, 2)
     x = resize(X, resolution)
@@ -71,7 +72,7 @@ def test_gradients_of_sub_networks_are_summed_not_averaged(net, teacher, seed, t
 
 def test_a_step_counts_every_sub_network_three_times_and_the_teacher_once(net, teacher):
     tally = Tally()
-    learner(net, subnets=2, teacher=teacher, tally=tally).accumulate(X, Y, 0.1)
+    learner(net, subnets=2, teacher=teacher, tally=tally).accumulate(X, Y, PLAN)
     resolution, archs = lesson(0, 2)
     trained = sum(cost(TINY, arch, 3).macs for arch in archs)
     taught = cost(TINY, replace(TINY.max(), resolution=resolution), 3).macs
@@ -81,14 +82,14 @@ def test_a_step_counts_every_sub_network_three_times_and_the_teacher_once(net, t
 
 def test_restricted_to_the_largest_network_only_its_weights_learn(net):
     largest = TINY.restricted(kernel_sizes=(5,), expand_ratios=(3,), depths=(2,))
-    learner(net, subnets=1, choices=largest).accumulate(X, Y, 0.1)
+    learner(net, subnets=1, choices=largest).accumulate(X, Y, PLAN)
     assert {name for name, p in net.named_parameters() if p.grad is None} == {
-        f"blocks.{index}.depthwise.transforms.5to3" for index in range(4)
+        f"blocks.{index}.depthwise.matrices.5to3" for index in range(4)
     }
 
 
 def test_the_teacher_is_not_taught(net, teacher):
-    learner(net, subnets=1, teacher=teacher).accumulate(X, Y, 0.1)
+    learner(net, subnets=1, teacher=teacher).accumulate(X, Y, PLAN)
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
 
@@ -101,7 +102,7 @@ def test_a_sub_network_scores_in_the_supernet_what_it_scores_extracted(digits):
     net, arch, tally = scrambled(ElasticMobileNetV3(SMALL, 10)), SMALL.min(), Tally()
     found = supernet_accuracy(net, arch, digits, split=digits.validation, images=100, tally=tally)
     batches = calibration_batches(digits, 8, 100)
-    static = extract(net, arch, recalibrate(net, arch, batches)).eval()
+    static = extract(net, arch, recalibrate(net, arch, 8, batches)).eval()
     right = (static(digits.validation.images).argmax(1) == digits.validation.labels).float().mean()
     assert found == pytest.approx(float(right), abs=0.011)
     assert tally.macs == cost(SMALL, arch, 10).macs * (100 + 200)

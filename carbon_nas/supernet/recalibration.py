@@ -1,0 +1,129 @@
+"""Batch norm statistics as a value: measured for one sub-network at one resolution, and passed in.
+
+A supernet keeps no running averages: mixed over sub-networks they describe none of them (Cai et al., ICLR 2020,
+reset them for every sub-network; Yu and Huang, ICCV 2019, call it post-statistics of batch norm).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from carbon_nas.errors import UsageError
+from carbon_nas.supernet.architecture import Architecture
+
+if TYPE_CHECKING:
+    from carbon_nas.supernet.network import ElasticMobileNetV3
+
+__all__ = ["BatchNormStatistics", "Observer", "recalibrate"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class BatchNormStatistics:
+    """Mean and variance of every batch norm site of one sub-network, each of shape (C,).
+
+    Attributes:
+        architecture: the sub-network.
+        resolution: the side of the images they were measured on, in pixels; None if they were mixed over several.
+        mean, var: by site, the name of the batch norm in the supernet, such as `blocks.3.expand.bn`.
+    """
+
+    architecture: Architecture
+    resolution: int | None
+    mean: Mapping[str, Tensor]
+    var: Mapping[str, Tensor]
+
+    def check(self, arch: Architecture, resolution: int) -> None:
+        """Make sure that they were measured for this sub-network at this resolution.
+
+        Raises:
+            UsageError: if not: then they describe nothing that the sub-network computes.
+        """
+        at = self.architecture.resolution
+        if arch.at(at) != self.architecture:
+            raise UsageError(
+                f"batch norm statistics of {self.architecture} say nothing about {arch}", cure="recalibrate for it"
+            )
+        if self.resolution not in {None, resolution}:
+            raise UsageError(
+                f"batch norm statistics at {self.resolution} px say nothing about images of {resolution} px",
+                cure="recalibrate at that resolution",
+            )
+
+    def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
+        """Normalise by these statistics, as in evaluation."""
+        return F.batch_norm(x_BCHW, self.mean[site], self.var[site], weight_C, bias_C, training=False, eps=eps)
+
+
+class Observer:
+    """Normalises by batch and remembers what it saw: the exact mean over batches, weighted by their sizes.
+
+    As in the OFA code the variance is the mean of the biased within-batch variances.
+    """
+
+    def __init__(self) -> None:
+        self._mean: dict[str, Tensor] = {}
+        self._var: dict[str, Tensor] = {}
+        self._images: dict[str, int] = {}
+
+    def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
+        """Normalise by the statistics of this batch and add them up."""
+        images, values = len(x_BCHW), x_BCHW.numel() // x_BCHW.shape[1]
+        if values == 1:  # One pixel of one image: its own mean, and no spread.
+            self._add(site, x_BCHW.flatten(), torch.zeros_like(weight_C), images)
+            return F.batch_norm(x_BCHW, x_BCHW.flatten(), torch.zeros_like(weight_C), weight_C, bias_C, eps=eps)
+        # Momentum 1 makes the kernel hand out this batch's own statistics, at the price of a plain forward pass.
+        mean_C, var_C = torch.zeros_like(weight_C), torch.zeros_like(weight_C)
+        y_BCHW = F.batch_norm(x_BCHW, mean_C, var_C, weight_C, bias_C, training=True, momentum=1.0, eps=eps)
+        self._add(site, mean_C, var_C * ((values - 1) / values), images)
+        return y_BCHW
+
+    def _add(self, site: str, mean_C: Tensor, biased_C: Tensor, images: int) -> None:
+        if site not in self._mean:
+            self._mean[site], self._var[site] = torch.zeros_like(mean_C), torch.zeros_like(mean_C)
+        self._mean[site] += mean_C * images
+        self._var[site] += biased_C * images
+        self._images[site] = self._images.get(site, 0) + images
+
+    def statistics(self, arch: Architecture, resolution: int) -> BatchNormStatistics:
+        """Return the averages of everything seen so far."""
+        return BatchNormStatistics(
+            architecture=arch.at(resolution),
+            resolution=resolution,
+            mean={site: total / self._images[site] for site, total in self._mean.items()},
+            var={site: total / self._images[site] for site, total in self._var.items()},
+        )
+
+
+@torch.no_grad()
+def recalibrate(
+    net: "ElasticMobileNetV3", arch: Architecture, resolution: int, batches: Iterable[Tensor]
+) -> BatchNormStatistics:
+    """Measure the batch norm statistics of a sub-network at a resolution; the supernet stays as it is.
+
+    The authors take 2,000 training images. It costs about one forward pass of each.
+
+    Args:
+        net: the supernet.
+        arch: the sub-network; its own resolution does not count.
+        resolution: the side of the images in pixels.
+        batches: images of shape (B, C, resolution, resolution).
+
+    Raises:
+        UsageError: if there are no images, or some of another size.
+    """
+    observer, seen = Observer(), 0
+    for x_BCHW in batches:
+        if x_BCHW.shape[2:] != (resolution, resolution):
+            raise UsageError(
+                f"statistics at {resolution} px were asked for, and a batch has the shape {tuple(x_BCHW.shape)}",
+                cure="resize it first",
+            )
+        net(x_BCHW, arch, observer)
+        seen += len(x_BCHW)
+    if not seen:
+        raise UsageError("there is no image to measure batch norm statistics on", cure="give at least one batch")
+    return observer.statistics(arch, resolution)
