@@ -10,6 +10,7 @@ from carbon_nas import __version__
 from carbon_nas.compare import compare
 from carbon_nas.doctor import doctor
 from carbon_nas.errors import CarbonNasError
+from carbon_nas.importing import import_file
 from carbon_nas.meter import SETTINGS, meter
 from carbon_nas.verify import verify
 
@@ -29,6 +30,7 @@ app.command()(compare)
 app.command(context_settings=SETTINGS)(meter)
 app.command()(doctor)
 app.command()(verify)
+app.command("import")(import_file)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ CarbonNasError                 every error of this package; `str()` is one line:
 │   ├── LedgerBusy             another process is writing to it
 │   ├── LedgerMismatch         it was recorded by another study, code or machine
 │   └── LedgerOverlap          two ledgers counted the same joules of one device
+├── CheckpointError            a file of weights cannot be read, or is not what it should be
 ├── OutputError                a folder or file cannot be written
 ├── MeterError                 a meter cannot be opened or read
 │   └── NoDevice               there is nothing of that kind to meter
@@ -20,6 +21,7 @@ CarbonNasError                 every error of this package; `str()` is one line:
 
 __all__ = [
     "CarbonNasError",
+    "CheckpointError",
     "InfeasibleScenario",
     "InvalidSite",
     "InvalidStudy",
@@ -82,8 +84,8 @@ class MissingExtra(UsageError):
     def of(cls, package: str | None) -> "MissingExtra":
         """Name the missing package and the command that installs it."""
         return cls(
-            f"running a study needs the package {package}, which is not installed",
-            cure="get it with: pip install 'carbon-nas[nas]'; or redraw a recorded study with --report-only",
+            f"networks need the package {package}, which is not installed",
+            cure="get it with: pip install 'carbon-nas[nas]'; a recorded study is redrawn without, by --report-only",
         )
 
 
@@ -105,6 +107,10 @@ class LedgerMismatch(LedgerError):
 
 class LedgerOverlap(LedgerError):
     """Two ledgers metered the same device at the same time, so that a sum would count its joules twice."""
+
+
+class CheckpointError(CarbonNasError):
+    """A file of weights cannot be read, or is not what it should be."""
 
 
 class OutputError(CarbonNasError):

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks import supernet
 from experiments.benchmarks.metering import __main__ as metering
 from experiments.benchmarks.metering import accuracy, costs
 from experiments.benchmarks.metering.matrix import fault_matrix, judge_span
 from experiments.benchmarks.metering.processes import Bench
 from experiments.benchmarks.metering.scenarios import MATRIX
 from experiments.benchmarks.metering.tables import Table, quantile
+from tests.supernet.weights import NARROW
 
 needs_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="the scenarios use signals and forks")
 
@@ -98,6 +100,17 @@ def test_the_other_costs_are_measured(bench):
     ):
         assert any("ours" in str(row[0]) or "carbon_nas" in str(row[0]) for row in table.rows)
         assert table.text()
+
+
+def test_the_supernet_is_timed_beside_static_networks(monkeypatch, capsys):
+    monkeypatch.setattr(supernet, "SPACE", NARROW)
+    monkeypatch.setattr(supernet, "BATCHES", {32: 2})
+    monkeypatch.setattr(supernet, "CALIBRATION_BATCH", 20)
+    monkeypatch.setattr(supernet, "CALIBRATION_IMAGES", 40)
+    supernet.main(["--rounds", "1", "--threads", "1"])
+    said = capsys.readouterr().out
+    for word in ("geometric mean", "contiguous", "recalibration on 40 images", "extraction"):
+        assert word in said
 
 
 def test_the_tables_are_kept_as_json(tmp_path: Path, capsys, monkeypatch):

@@ -24,6 +24,7 @@ _READING = {
     "comparison",
     "doctor.py",
     "importers",
+    "importing.py",
     "live.py",
     "meter.py",
     "references",

@@ -35,6 +35,7 @@ from carbon_nas.supernet.spaces import small_image_space
 from carbon_nas.supernet.static import channels_last
 from carbon_nas.training.data import Split, Workload, load_workload
 from carbon_nas.training.loop import fit
+from carbon_nas.training.memory import keep_freed_memory
 from carbon_nas.training.shrinking import ElasticLearner
 from carbon_nas.training.tally import Tally
 
@@ -102,6 +103,7 @@ class Runner:
             LedgerCorrupt: if one of them is damaged.
         """
         torch.set_num_threads(self._study.threads)
+        keep_freed_memory()
         # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.
         torch.set_flush_denormal(True)
         try:

@@ -70,7 +70,7 @@ def decoded(data: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     given = {key: value for key, value in data.items() if value is not None}
     parts = {"ks": given.pop("ks", None), "e": given.pop("e", None), "d": given.pop("d", None)}
     missing = [key for key, value in parts.items() if value is None]
-    resolution = given.pop("r", None) or given.pop("image_size", None)
+    resolution = given.pop("r" if "r" in given else "image_size", None)
     if missing or given:
         what = f"lacks {missing[0]}" if missing else f"holds {next(iter(given))!r}, which is no choice here"
         raise UsageError(f"the architecture {what}", where=where, cure="write it as {ks, e, d, r}")

@@ -37,7 +37,7 @@ def extract(
     """
     found: dict[str, Tensor] = net.weights(arch)
     if statistics is not None:
-        statistics.check(arch, arch.resolution)
+        statistics.check(arch, arch.resolution, arch.resolution)
         found.update({f"{site}.running_mean": mean for site, mean in statistics.mean.items()})
         found.update({f"{site}.running_var": var for site, var in statistics.var.items()})
     elif fold_bn:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Activation", "BlockSpec", "HeadSpec", "LayerSpec", "SeparableSpec", "StemSpec", "make_divisible"]
+__all__ = ["Activation", "BlockSpec", "HeadSpec", "LayerSpec", "SeparableSpec", "Stage", "StemSpec", "make_divisible"]
 
 Activation = Literal["relu", "h_swish"]
 
@@ -12,6 +12,16 @@ def make_divisible(value: float, divisor: int = 8) -> int:
     """Round a channel count to a multiple of `divisor`, never more than 10 % below it (MobileNetV3's rule)."""
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A row of the stage table: blocks of one width, the first of which has the stride."""
+
+    out_channels: int
+    stride: int
+    activation: Activation
+    squeeze_excite: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -90,7 +90,7 @@ class ElasticMobileNetV3(nn.Module):
             UsageError: if the statistics are those of another sub-network or resolution.
         """
         if isinstance(statistics, BatchNormStatistics):
-            statistics.check(arch, x_BCHW.shape[-1])
+            statistics.check(arch, *x_BCHW.shape[2:])
         layers = self.space.layers(arch, self.num_classes)
         return forward(layers, self.weights(arch), x_BCHW, statistics or by_batch)
 

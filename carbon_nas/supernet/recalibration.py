@@ -36,8 +36,8 @@ class BatchNormStatistics:
     mean: Mapping[str, Tensor]
     var: Mapping[str, Tensor]
 
-    def check(self, arch: Architecture, resolution: int) -> None:
-        """Make sure that they were measured for this sub-network at this resolution.
+    def check(self, arch: Architecture, height: int, width: int) -> None:
+        """Make sure that they were measured for this sub-network and images of this size in pixels.
 
         Raises:
             UsageError: if not: then they describe nothing that the sub-network computes.
@@ -47,9 +47,9 @@ class BatchNormStatistics:
             raise UsageError(
                 f"batch norm statistics of {self.architecture} say nothing about {arch}", cure="recalibrate for it"
             )
-        if self.resolution not in {None, resolution}:
+        if self.resolution is not None and {height, width} != {self.resolution}:
             raise UsageError(
-                f"batch norm statistics at {self.resolution} px say nothing about images of {resolution} px",
+                f"batch norm statistics at {self.resolution} px say nothing about images of {height} x {width} px",
                 cure="recalibrate at that resolution",
             )
 
@@ -122,6 +122,8 @@ def recalibrate(
                 f"statistics at {resolution} px were asked for, and a batch has the shape {tuple(x_BCHW.shape)}",
                 cure="resize it first",
             )
+        if not len(x_BCHW):
+            continue
         net(x_BCHW, arch, observer)
         seen += len(x_BCHW)
     if not seen:

@@ -7,6 +7,7 @@ The largest network computes the same as before.
 import torch
 from torch import Tensor
 
+from carbon_nas.errors import UsageError
 from carbon_nas.supernet.layers import BlockSpec
 from carbon_nas.supernet.network import ElasticMobileNetV3
 from carbon_nas.supernet.weights import block_name
@@ -34,11 +35,14 @@ def sort_channels(net: ElasticMobileNetV3, stage: int = 0) -> None:
         stage: how many expand ratios below the largest have been trained already. Their sub-networks stay as they are:
             channels only move between one trained width and the next. 0 before the first width phase, 1 before the
             second.
+
+    Raises:
+        UsageError: if there are not so many expand ratios.
     """
     space = net.space
     trained = range(len(space.expand_ratios) - 1 - stage, len(space.expand_ratios))
     if not 0 <= stage < len(space.expand_ratios):
-        raise ValueError(f"stage must be from 0 to {len(space.expand_ratios) - 1}, not {stage}")
+        raise UsageError(f"stage must be from 0 to {len(space.expand_ratios) - 1}, not {stage}", where="sort_channels")
     # Each block at every trained width, the largest last.
     widths = [
         space.blocks(space.architecture(ks=space.kernel_sizes[-1], e=space.expand_ratios[at], d=space.depths[-1]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -18,28 +19,18 @@ from numpy.typing import NDArray
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet.architecture import Architecture, decoded
 from carbon_nas.supernet.layers import (
-    Activation,
     BlockSpec,
     HeadSpec,
     LayerSpec,
     SeparableSpec,
+    Stage,
     StemSpec,
     make_divisible,
 )
 
-__all__ = ["Choices", "SearchSpace", "Stage"]
+__all__ = ["Choices", "SearchSpace"]
 
 SE_REDUCTION = 4
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
-    """A row of the stage table: blocks of one width, the first of which has the stride."""
-
-    out_channels: int
-    stride: int
-    activation: Activation
-    squeeze_excite: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +72,9 @@ class SearchSpace:
     separable_channels: int | None = None
 
     def __post_init__(self) -> None:
-        counts = (self.in_channels, self.stem_channels, self.stem_stride, self.separable_channels or 1)
+        counts = [self.in_channels, self.stem_channels, self.stem_stride]
+        if self.separable_channels is not None:
+            counts.append(self.separable_channels)
         rows = [value for row in self.stages for value in (row.out_channels, row.stride)]
         if not self.stages or min(*counts, *rows, *self.head_channels) < 1:
             raise self._refused("needs at least one stage, and channels and strides of at least 1")
@@ -130,25 +123,37 @@ class SearchSpace:
         expand_ratios = self._checked("e", e, blocks, self.expand_ratios)
         depths = self._checked("d", d, stages, self.depths)
         resolution = self.resolutions[-1] if resolution is None else resolution
-        self._checked("resolution", resolution, 1, self.resolutions)
+        (at,) = self._checked("resolution", [resolution], 1, self.resolutions)
         active = self._active(depths)
         return Architecture(
             kernel_sizes=tuple(k if on else self.kernel_sizes[0] for k, on in zip(kernel_sizes, active, strict=True)),
             expand_ratios=tuple(
                 ratio if on else self.expand_ratios[0] for ratio, on in zip(expand_ratios, active, strict=True)
             ),
-            depths=tuple(depths),
-            resolution=resolution,
+            depths=depths,
+            resolution=at,
         )
 
-    def _checked(self, name: str, given: int | Sequence[int], count: int, choices: tuple[int, ...]) -> Sequence[int]:
-        values = (given,) * count if isinstance(given, int) else given
+    def _checked(self, name: str, given: int | Sequence[int], count: int, choices: tuple[int, ...]) -> tuple[int, ...]:
+        try:
+            # Whole numbers of any kind become Python's: an architecture has one key, whoever wrote it down.
+            values = tuple(map(index, given)) if isinstance(given, Iterable) else (index(given),) * count
+        except TypeError:
+            raise self._refused(f"{name} needs whole numbers, not {given!r}") from None
         if len(values) != count:
             raise self._refused(f"{name} needs {count} values, not {len(values)}")
         wrong = [value for value in values if value not in choices]
         if wrong:
             raise self._refused(f"{name} holds {wrong[0]}; the choices are {', '.join(map(str, choices))}")
         return values
+
+    def check(self, arch: Architecture) -> None:
+        """Make sure that an architecture is one of this space; its resolution may be any.
+
+        Raises:
+            UsageError: if it is not.
+        """
+        _check(self, arch)
 
     def _active(self, depths: Sequence[int]) -> list[bool]:
         return [position < depth for depth in depths for position in range(self.depths[-1])]
@@ -184,11 +189,21 @@ class SearchSpace:
         expand_ratios: tuple[int, ...] | None = None,
         depths: tuple[int, ...] | None = None,
     ) -> Choices:
-        """Narrow what is sampled, as the phases of progressive shrinking do; the space itself stays."""
+        """Narrow what is sampled, as the phases of progressive shrinking do; the space itself stays.
+
+        Raises:
+            UsageError: if nothing is left, or something is no choice of this space.
+        """
+
+        def some(name: str, given: tuple[int, ...] | None, choices: tuple[int, ...]) -> tuple[int, ...]:
+            if given is None:
+                return choices
+            return self._checked(name, given, max(1, len(given)), choices)
+
         return Choices(
-            kernel_sizes=kernel_sizes or self.kernel_sizes,
-            expand_ratios=expand_ratios or self.expand_ratios,
-            depths=depths or self.depths,
+            kernel_sizes=some("kernel_sizes", kernel_sizes, self.kernel_sizes),
+            expand_ratios=some("expand_ratios", expand_ratios, self.expand_ratios),
+            depths=some("depths", depths, self.depths),
         )
 
     def sample(self, rng: random.Random, choices: Choices | None = None) -> Architecture:
@@ -213,6 +228,7 @@ class SearchSpace:
                 for value, known in zip(values, chosen, strict=True)
             ]
 
+        self.check(parent)
         active = self._active(parent.depths)
         return self.architecture(
             ks=redraw(parent.kernel_sizes, self.kernel_sizes, active),
@@ -223,6 +239,8 @@ class SearchSpace:
 
     def crossover(self, one: Architecture, other: Architecture, rng: random.Random) -> Architecture:
         """Take each choice from either parent with equal chance, and those of a block from a parent that has it."""
+        self.check(one)
+        self.check(other)
         has = list(zip(self._active(one.depths), self._active(other.depths), strict=True))
 
         def mix(first: Iterable[int], second: Iterable[int]) -> list[int]:
@@ -245,6 +263,7 @@ class SearchSpace:
         `F = len(resolutions) + num_blocks x (len(kernel_sizes) + len(expand_ratios))`.
         Source: Cai et al., ICLR 2020, appendix A.
         """
+        self.check(arch)
         active = np.array(self._active(arch.depths))[:, None]
         kernels = np.equal.outer(arch.kernel_sizes, self.kernel_sizes) & active
         ratios = np.equal.outer(arch.expand_ratios, self.expand_ratios) & active
@@ -265,7 +284,11 @@ class SearchSpace:
         return SeparableSpec(in_channels=stem.out_channels, out_channels=self.separable_channels, size=stem.out_size)
 
     def blocks(self, arch: Architecture) -> tuple[BlockSpec, ...]:
-        """Describe the active elastic blocks of an architecture, in the order of the data."""
+        """Describe the active elastic blocks of an architecture, in the order of the data.
+
+        Raises:
+            UsageError: if it is an architecture of another space.
+        """
         return _blocks(self, arch)
 
     def head(self, arch: Architecture, num_classes: int) -> HeadSpec:
@@ -289,23 +312,34 @@ class SearchSpace:
         )
 
 
+@lru_cache(maxsize=1_024)
+def _check(space: SearchSpace, arch: Architecture) -> None:
+    try:
+        same = space.architecture(ks=arch.kernel_sizes, e=arch.expand_ratios, d=arch.depths)
+    except UsageError as error:
+        raise UsageError(f"{arch} is an architecture of another space: {error.what}", where=error.where) from error
+    if same.at(arch.resolution) != arch:
+        raise UsageError(f"{arch} is not canonical", where=f"space {space.name}", cure="make it with architecture()")
+
+
 # A training step asks for the same description several times; a search, never again.
 @lru_cache(maxsize=1_024)
 def _blocks(space: SearchSpace, arch: Architecture) -> tuple[BlockSpec, ...]:
-    if (len(arch.depths), len(arch.kernel_sizes)) != (len(space.stages), space.num_blocks):
-        raise UsageError(f"{arch} is an architecture of another space", where=f"space {space.name}")
+    space.check(arch)
     specs: list[BlockSpec] = []
-    channels, size = space.separable_channels or space.stem_channels, space.stem(arch.resolution).out_size
+    channels, size = space.stem_channels, space.stem(arch.resolution).out_size
+    if space.separable_channels is not None:
+        channels = space.separable_channels
     for stage, row in enumerate(space.stages):
         for position in range(arch.depths[stage]):
-            index = stage * space.depths[-1] + position
-            mid = make_divisible(round(channels * arch.expand_ratios[index]))
+            place = stage * space.depths[-1] + position
+            mid = make_divisible(round(channels * arch.expand_ratios[place]))
             spec = BlockSpec(
-                index=index,
+                index=place,
                 in_channels=channels,
                 mid_channels=mid,
                 out_channels=row.out_channels,
-                kernel_size=arch.kernel_sizes[index],
+                kernel_size=arch.kernel_sizes[place],
                 stride=row.stride if position == 0 else 1,
                 activation=row.activation,
                 squeeze_channels=make_divisible(mid // SE_REDUCTION) if row.squeeze_excite else None,

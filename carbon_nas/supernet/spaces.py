@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from carbon_nas.supernet.layers import Activation, make_divisible
-from carbon_nas.supernet.space import SearchSpace, Stage
+from carbon_nas.supernet.layers import Activation, Stage, make_divisible
+from carbon_nas.supernet.space import SearchSpace
 
 __all__ = ["OFFICIAL_RESOLUTIONS", "Row", "mobilenet_v3_space", "small_image_space", "table_space"]
 
@@ -45,7 +45,8 @@ def table_space(
     """
 
     def wide(channels: int) -> int:
-        return make_divisible(channels * width_mult)
+        # What is not there is not rounded up to something.
+        return make_divisible(channels * width_mult) if channels * width_mult > 0 else 0
 
     return SearchSpace(
         name=name,
@@ -75,7 +76,7 @@ def mobilenet_v3_space(
     Source: Cai et al., ICLR 2020, section 3.1 and 4.1; the OFA code, `ofa_mbv3.py`.
     """
     return table_space(
-        f"mobilenet_v3_w{width_mult:g}",
+        f"mobilenet_v3_w{float(width_mult)}",
         _MOBILENET_V3,
         width_mult=width_mult,
         in_channels=in_channels,

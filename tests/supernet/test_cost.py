@@ -1,14 +1,24 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from carbon_nas.supernet import StaticMobileNetV3, cost
-from tests.supernet.spaces import SMALL, TINY, drawn, images
+from carbon_nas.supernet import StaticMobileNetV3, cost, mobilenet_v3_space
+from tests.supernet.spaces import SMALL, TINY, drawn
 
+OFFICIAL = mobilenet_v3_space()
+ODD = replace(TINY, name="odd", stem_stride=2, resolutions=(5, 7))
 ARCHITECTURES = [
     pytest.param(space, arch, id=f"{space.name} {arch}")
-    for space in (SMALL, TINY)
-    for arch in [space.min(), space.max(), *drawn(space, 8)]
+    for space, sample in (
+        (SMALL, drawn(SMALL, 8)),
+        (TINY, drawn(TINY, 8)),
+        (ODD, drawn(ODD, 4)),
+        # At 132 pixels three of the five strides meet an odd side.
+        (OFFICIAL, [arch.at(resolution) for arch in drawn(OFFICIAL, 3) for resolution in (128, 132)]),
+    )
+    for arch in [space.min(), space.max().at(space.resolutions[0]), space.max(), *sample]
 ]
 
 
@@ -32,7 +42,7 @@ def test_the_closed_form_is_what_the_built_network_holds_and_computes(space, arc
     net = StaticMobileNetV3(space, arch, 10)
     claimed = cost(space, arch, 10)
     assert claimed.parameters == sum(parameter.numel() for parameter in net.parameters())
-    assert claimed.macs == counted_macs(net, images(arch.resolution, count=2))
+    assert claimed.macs == counted_macs(net, torch.zeros(2, space.in_channels, arch.resolution, arch.resolution))
 
 
 def test_the_extremes_of_a_space_bound_its_costs():

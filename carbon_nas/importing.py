@@ -1,0 +1,94 @@
+"""The door for what others made: a checkpoint of the OFA code becomes one of this tool."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon_nas.errors import CheckpointError, MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    from carbon_nas.supernet.official import Loaded
+    from carbon_nas.supernet.released import Released
+
+__all__ = ["import_file"]
+
+
+def import_file(
+    checkpoint: Annotated[Path, typer.Argument(help="A file of weights of the OFA code.", metavar="CHECKPOINT")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to put it (default: supernets/ and the file's name).", metavar="DIR"),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Classes of your own task. Another number than the checkpoint's: its classifier is left out."
+        ),
+    ] = None,
+) -> None:
+    """Take in a once-for-all network that somebody else trained, and say what it is.
+
+    Reads supernets of the OFA code (OFAMobileNetV3), by today's names of the tensors or the older ones of the released
+    files, and the static network that shrinking starts from; as a PyTorch file or as safetensors. Width and number of
+    classes follow from the shapes. Nothing in the file is run, nothing is downloaded.
+
+    Writes DIR/supernet.json, which says what it is and where it came from, and DIR/weights.safetensors.
+
+    \b
+    Examples:
+      carbon-nas import ofa_mbv3_d234_e346_k357_w1.0
+      carbon-nas import ofa_D4_E6_K7 --classes 10 --out supernets/mine
+    """  # noqa: D301 (the marks keep lines apart, and only as real characters)
+    if not checkpoint.is_file():
+        raise UsageError("there is no such file", where=str(checkpoint), cure="give the path of a file of weights")
+    # Loaded here so that --help answers at once, and without torch.
+    try:
+        from carbon_nas.supernet.checkpoint import DESCRIPTION, save_supernet
+        from carbon_nas.supernet.network import ElasticMobileNetV3
+        from carbon_nas.supernet.official import load_official_state_dict
+        from carbon_nas.supernet.released import read_tensors, recognise
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("carbon_nas"):
+            raise
+        raise MissingExtra.of(error.name) from error
+    from carbon_nas.files import sha256
+
+    folder = out or Path("supernets") / checkpoint.name.removesuffix(checkpoint.suffix if _is_type(checkpoint) else "")
+    if (folder / DESCRIPTION).exists():
+        raise UsageError("holds a supernet already", where=str(folder), cure="choose another --out, or remove it")
+    try:
+        tensors = read_tensors(checkpoint)
+        released = recognise(tensors)
+        net = ElasticMobileNetV3(released.space, classes or released.num_classes)
+        loaded = load_official_state_dict(net, tensors)
+    except CheckpointError as error:
+        raise CheckpointError(error.what, where=error.where or str(checkpoint), cure=error.cure) from error
+    digest = sha256(checkpoint.read_bytes())
+    save_supernet(folder, net, loaded.statistics, origin={"file": checkpoint.name, "sha256": digest})
+    for line in _told(released, loaded, net.num_classes, sum(one.numel() for one in net.parameters())):
+        typer.echo(line)
+    typer.echo(f"sha256 {digest}")
+    typer.echo(f"\nWritten: {folder}. Use it with:\n")
+    typer.echo("  from carbon_nas.supernet import load_supernet")
+    typer.echo(f"  net = load_supernet({str(folder)!r}).net")
+
+
+def _is_type(path: Path) -> bool:
+    # Released names end in a width multiplier, `..._w1.0`, and that is no type of file.
+    return path.suffix in {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".tar"}
+
+
+def _told(released: "Released", loaded: "Loaded", classes: int, parameters: int) -> list[str]:
+    what = "static network of the largest architecture" if released.static else "once-for-all network"
+    names = "older" if released.older_names else "current"
+    lines = [
+        f"{what}, {released.space.name}, {released.num_classes:,} classes, {names} names",
+        f"{parameters:,} parameters, {released.space.size:.2g} architectures",
+    ]
+    if not loaded.classifier:
+        lines.append(f"its classifier was left out: yours has {classes:,} classes and is untrained")
+    if not loaded.matrices:
+        lines.append("it has no matrices for smaller kernels: they start as the identity, and have to be trained")
+    lines.append("batch norm: its running averages were kept for the largest architecture; recalibrate for any other")
+    return lines

@@ -1,0 +1,96 @@
+"""A supernet that was kept comes back as it was, or not at all."""
+
+import json
+
+import pytest
+import torch
+
+from carbon_nas.errors import CheckpointError
+from carbon_nas.supernet import ElasticMobileNetV3, load_supernet, recalibrate, save_supernet
+from carbon_nas.supernet.checkpoint import DESCRIPTION, WEIGHTS
+from tests.supernet.spaces import SMALL, images, scrambled
+
+
+@pytest.fixture
+def net():
+    return scrambled(ElasticMobileNetV3(SMALL, 10))
+
+
+@pytest.fixture
+def kept(net, tmp_path):
+    statistics = recalibrate(net, SMALL.min(), 8, [images(8, count=16)])
+    save_supernet(tmp_path / "kept", net, statistics, origin={"file": "somewhere"})
+    return tmp_path / "kept"
+
+
+def test_it_computes_what_it_did(net, kept):
+    found, x = load_supernet(kept), images(8)
+    assert found.net.space == SMALL
+    assert found.origin == {"file": "somewhere"}
+    statistics = recalibrate(net, SMALL.min(), 8, [images(8, count=16)])
+    with torch.no_grad():
+        assert torch.equal(found.net(x, SMALL.min(), found.statistics), net(x, SMALL.min(), statistics))
+        assert torch.equal(found.net(x, SMALL.max()), net(x, SMALL.max()))
+
+
+def test_without_statistics_none_come_back(net, tmp_path):
+    save_supernet(tmp_path, net)
+    assert load_supernet(str(tmp_path)).statistics is None
+
+
+def test_a_channels_last_network_is_kept_as_well(net, tmp_path):
+    save_supernet(tmp_path, net.to(memory_format=torch.channels_last))
+    found, x = load_supernet(tmp_path).net, images(8)
+    with torch.no_grad():
+        torch.testing.assert_close(found(x, SMALL.max()), net(x, SMALL.max()), rtol=1e-3, atol=1e-3)
+
+
+def edited(change):
+    def edit(folder):
+        described = json.loads((folder / DESCRIPTION).read_bytes())
+        change(described)
+        (folder / DESCRIPTION).write_text(json.dumps(described), encoding="utf-8")
+
+    return edit
+
+
+def flip(folder):
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (flip, "by its hash"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "cannot be read as a supernet"),
+        (lambda folder: (folder / DESCRIPTION).unlink(), "does not describe a supernet"),
+        (lambda folder: (folder / DESCRIPTION).write_text("{"), "does not describe a supernet"),
+        (edited(lambda one: one.update(version=2)), "does not describe a supernet"),
+        (edited(lambda one: one.update(num_classes=7)), "cannot be read as a supernet"),
+        (edited(lambda one: one["space"].update(kernel_sizes=[3, 4])), "cannot be read as a supernet"),
+        (edited(lambda one: one["space"].pop("stages")), "cannot be read as a supernet"),
+        (edited(lambda one: one["statistics"]["architecture"].update(d=[9, 9, 9])), "cannot be read as a supernet"),
+    ],
+)
+def test_what_is_damaged_is_refused_in_one_line(kept, damage, said):
+    damage(kept)
+    with pytest.raises(CheckpointError) as refusal:
+        load_supernet(kept)
+    assert said in str(refusal.value)
+    assert str(kept) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_save_that_is_interrupted_leaves_no_description_of_other_weights(net, kept, monkeypatch):
+    from carbon_nas.supernet import checkpoint
+
+    def stopped(path, data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "write_whole", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        save_supernet(kept, net)
+    with pytest.raises(CheckpointError, match="does not describe"):
+        load_supernet(kept)
