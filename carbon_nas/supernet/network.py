@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.passes import Normalise, by_batch, forward
+from carbon_nas.supernet.passes import Normalise, by_batch, features, forward
 from carbon_nas.supernet.recalibration import BatchNormStatistics
 from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.weights import corner, is_matrix, matrix_shapes, shapes, static_weights
@@ -93,6 +93,10 @@ class ElasticMobileNetV3(nn.Module):
             statistics.check(arch, *x_BCHW.shape[2:])
         layers = self.space.layers(arch, self.num_classes)
         return forward(layers, self.weights(arch), x_BCHW, statistics or by_batch)
+
+    def features(self, x_BCHW: Tensor, arch: Architecture, normalise: Normalise) -> Tensor:
+        """Run one sub-network up to its pooled features, of shape (B, C, 1, 1); every batch norm has acted by then."""
+        return features(self.space.layers(arch, self.num_classes), self.weights(arch), x_BCHW, normalise)
 
 
 def _initial(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

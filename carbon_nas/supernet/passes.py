@@ -14,7 +14,7 @@ from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, Separable
 from carbon_nas.supernet.static import BN_EPS, activate
 from carbon_nas.supernet.weights import block_name
 
-__all__ = ["Normalise", "by_batch", "forward"]
+__all__ = ["Normalise", "by_batch", "features", "forward"]
 
 
 class Normalise(Protocol):
@@ -40,9 +40,15 @@ def forward(layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: 
         x_BCHW: the images.
         normalise: what batch norms do.
     """
+    y = features(layers, weights, x_BCHW, normalise)
+    y = activate(F.conv2d(y, weights["head.mix.weight"]), "h_swish").flatten(1)
+    return F.linear(y, weights["head.classifier.weight"], weights["head.classifier.bias"])
 
-    def conv(x: Tensor, name: str, bias: Tensor | None = None) -> Tensor:
-        return F.conv2d(x, weights[f"{name}.weight"], bias)
+
+def features(
+    layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: Tensor, normalise: Normalise
+) -> Tensor:
+    """Run a network up to the pooled features, of shape (B, C, 1, 1): behind the last batch norm, before the mix."""
 
     def norm(y: Tensor, name: str) -> Tensor:
         site = f"{name}.bn"
@@ -55,30 +61,33 @@ def forward(layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: 
     def depthwise_norm(x: Tensor, name: str, stride: int = 1) -> Tensor:
         return norm(depthwise_conv2d(x, weights[f"{name}.conv.weight"], stride), name)
 
+    def squeezed(y: Tensor, name: str) -> Tensor:
+        hidden = F.conv2d(
+            y.mean((2, 3), keepdim=True), weights[f"{name}.reduce.weight"], weights[f"{name}.reduce.bias"]
+        )
+        gate = F.conv2d(activate(hidden, "relu"), weights[f"{name}.expand.weight"], weights[f"{name}.expand.bias"])
+        return y * F.hardsigmoid(gate)
+
     def block(x: Tensor, spec: BlockSpec) -> Tensor:
         name = block_name(spec)
         y = activate(conv_norm(x, f"{name}.expand"), spec.activation)
         y = activate(depthwise_norm(y, f"{name}.depthwise", spec.stride), spec.activation)
         if spec.squeeze_channels is not None:
-            squeeze = f"{name}.squeeze"
-            hidden = conv(y.mean((2, 3), keepdim=True), f"{squeeze}.reduce", weights[f"{squeeze}.reduce.bias"])
-            y = y * F.hardsigmoid(conv(F.relu(hidden), f"{squeeze}.expand", weights[f"{squeeze}.expand.bias"]))
-        return conv_norm(y, f"{name}.project")
+            y = squeezed(y, f"{name}.squeeze")
+        y = conv_norm(y, f"{name}.project")
+        return x + y if spec.residual else y
 
     y = x_BCHW
     for spec in layers:
         match spec:
             case StemSpec():
-                y = F.hardswish(conv_norm(y, "stem", spec.stride))
+                y = activate(conv_norm(y, "stem", spec.stride), "h_swish")
             case SeparableSpec():
-                z = F.relu(depthwise_norm(y, "separable.depthwise"))
+                z = activate(depthwise_norm(y, "separable.depthwise"), "relu")
                 z = conv_norm(z, "separable.project")
                 y = y + z if spec.residual else z
             case BlockSpec():
-                z = block(y, spec)
-                y = y + z if spec.residual else z
+                y = block(y, spec)
             case HeadSpec():
-                y = F.hardswish(conv_norm(y, "head.expand")).mean((2, 3), keepdim=True)
-                y = F.hardswish(conv(y, "head.mix")).flatten(1)
-                y = F.linear(y, weights["head.classifier.weight"], weights["head.classifier.bias"])
+                y = activate(conv_norm(y, "head.expand"), "h_swish").mean((2, 3), keepdim=True)
     return y

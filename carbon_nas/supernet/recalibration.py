@@ -61,7 +61,8 @@ class BatchNormStatistics:
 class Observer:
     """Normalises by batch and remembers what it saw: the exact mean over batches, weighted by their sizes.
 
-    As in the OFA code the variance is the mean of the biased within-batch variances.
+    As in the OFA code the variance is the mean of the biased within-batch variances. Only for passes without gradients:
+    the input may be overwritten.
     """
 
     def __init__(self) -> None:
@@ -75,6 +76,12 @@ class Observer:
         if values == 1:  # One pixel of one image: its own mean, and no spread.
             self._add(site, x_BCHW.flatten(), torch.zeros_like(weight_C), images)
             return F.batch_norm(x_BCHW, x_BCHW.flatten(), torch.zeros_like(weight_C), weight_C, bias_C, eps=eps)
+        if _fast(x_BCHW):
+            mean_C, var_C = _moments(x_BCHW)
+            self._add(site, mean_C, var_C, images)
+            scale_C = weight_C * (var_C + eps).rsqrt()
+            shift_C = bias_C - mean_C * scale_C
+            return torch.addcmul(shift_C[:, None, None], x_BCHW, scale_C[:, None, None], out=x_BCHW)
         # Momentum 1 makes the kernel hand out this batch's own statistics, at the price of a plain forward pass.
         mean_C, var_C = torch.zeros_like(weight_C), torch.zeros_like(weight_C)
         y_BCHW = F.batch_norm(x_BCHW, mean_C, var_C, weight_C, bias_C, training=True, momentum=1.0, eps=eps)
@@ -96,6 +103,41 @@ class Observer:
             mean={site: total / self._images[site] for site, total in self._mean.items()},
             var={site: total / self._images[site] for site, total in self._var.items()},
         )
+
+
+def _fast(x_BCHW: Tensor) -> bool:
+    floats = x_BCHW.device.type == "cpu" and x_BCHW.dtype == torch.float32
+    return floats and x_BCHW.is_contiguous(memory_format=torch.channels_last)
+
+
+_MANY, _LEAST_SPREAD = 4_096, 1e-3
+
+
+def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance per channel, if possible in one read of the memory.
+
+    Sum and sum of squares are the gradients of bias and weight of a depthwise 1x1 convolution whose output gradient is
+    its input. For large maps that takes less than half the time of PyTorch's batch norm, which reads everything twice.
+    """
+    channels = x_BCHW.shape[1]
+    values = x_BCHW.numel() // channels
+    if values >= _MANY:
+        one = x_BCHW.new_empty(channels, 1, 1, 1)
+        # Row by row, which cores share better than whole pictures; the bytes stay where they are.
+        rows = x_BCHW.permute(0, 2, 3, 1).flatten(0, 1).unsqueeze(1).permute(0, 3, 1, 2)
+        wanted = [False, True, True]
+        _, squares, sums = torch.ops.aten.convolution_backward(
+            rows, rows, one, [channels], [1, 1], [0, 0], [1, 1], False, [0, 0], channels, wanted
+        )
+        mean_C = sums / values
+        square_C = mean_C.square()
+        var_C = squares.view(channels) / values - square_C
+        # A difference of two large numbers: where hardly anything is left of them, it takes two passes.
+        if not bool((var_C < _LEAST_SPREAD * square_C).any()):
+            return mean_C, var_C
+    mean_C, var_C = x_BCHW.new_zeros(channels), x_BCHW.new_zeros(channels)
+    torch.ops.aten.batch_norm_update_stats(x_BCHW, mean_C, var_C, 1.0)
+    return mean_C, var_C * ((values - 1) / values)
 
 
 @torch.no_grad()
@@ -124,7 +166,7 @@ def recalibrate(
             )
         if not len(x_BCHW):
             continue
-        net(x_BCHW, arch, observer)
+        net.features(x_BCHW, arch, observer)
         seen += len(x_BCHW)
     if not seen:
         raise UsageError("there is no image to measure batch norm statistics on", cure="give at least one batch")

@@ -35,8 +35,9 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
-    """Apply relu or h_swish."""
-    return F.relu(x) if activation == "relu" else F.hardswish(x)
+    """Apply relu or h_swish; in place if no gradient will ask for the input, so it must be nobody else's."""
+    inplace = not torch.is_grad_enabled()
+    return F.relu(x, inplace) if activation == "relu" else F.hardswish(x, inplace)
 
 
 class _Activation(nn.Module):
@@ -67,7 +68,7 @@ class SqueezeExcite(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the scaled input."""
         pooled = x_BCHW.mean((2, 3), keepdim=True)
-        return x_BCHW * F.hardsigmoid(self.expand(F.relu(self.reduce(pooled))))
+        return x_BCHW * F.hardsigmoid(self.expand(activate(self.reduce(pooled), "relu")))
 
 
 class Separable(nn.Module):
@@ -81,7 +82,7 @@ class Separable(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the block's output."""
-        y: Tensor = self.project(F.relu(self.depthwise(x_BCHW)))
+        y: Tensor = self.project(activate(self.depthwise(x_BCHW), "relu"))
         return x_BCHW + y if self.residual else y
 
 
@@ -121,8 +122,8 @@ class Head(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return logits of shape (B, K)."""
-        y = F.hardswish(self.expand(x_BCHW)).mean((2, 3), keepdim=True)
-        logits: Tensor = self.classifier(F.hardswish(self.mix(y)).flatten(1))
+        y = activate(self.expand(x_BCHW), "h_swish").mean((2, 3), keepdim=True)
+        logits: Tensor = self.classifier(activate(self.mix(y), "h_swish").flatten(1))
         return logits
 
 
