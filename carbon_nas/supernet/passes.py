@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from carbon_nas.supernet.depthwise import depthwise_conv2d
 from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
+from carbon_nas.supernet.pointwise import pointwise_conv2d
 from carbon_nas.supernet.static import BN_EPS, activate
 from carbon_nas.supernet.weights import block_name
 
@@ -41,7 +42,7 @@ def forward(layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: 
         normalise: what batch norms do.
     """
     y = features(layers, weights, x_BCHW, normalise)
-    y = activate(F.conv2d(y, weights["head.mix.weight"]), "h_swish").flatten(1)
+    y = activate(pointwise_conv2d(y, weights["head.mix.weight"]), "h_swish").flatten(1)
     return F.linear(y, weights["head.classifier.weight"], weights["head.classifier.bias"])
 
 
@@ -54,40 +55,42 @@ def features(
         site = f"{name}.bn"
         return normalise(site, y, weights[f"{site}.weight"], weights[f"{site}.bias"], BN_EPS)
 
-    def conv_norm(x: Tensor, name: str, stride: int = 1) -> Tensor:
-        weight = weights[f"{name}.conv.weight"]
-        return norm(F.conv2d(x, weight, None, stride, weight.shape[-1] // 2), name)
+    def pointwise_norm(x: Tensor, name: str) -> Tensor:
+        return norm(pointwise_conv2d(x, weights[f"{name}.conv.weight"]), name)
 
     def depthwise_norm(x: Tensor, name: str, stride: int = 1) -> Tensor:
         return norm(depthwise_conv2d(x, weights[f"{name}.conv.weight"], stride), name)
 
     def squeezed(y: Tensor, name: str) -> Tensor:
-        hidden = F.conv2d(
+        hidden = pointwise_conv2d(
             y.mean((2, 3), keepdim=True), weights[f"{name}.reduce.weight"], weights[f"{name}.reduce.bias"]
         )
-        gate = F.conv2d(activate(hidden, "relu"), weights[f"{name}.expand.weight"], weights[f"{name}.expand.bias"])
+        gate = pointwise_conv2d(
+            activate(hidden, "relu"), weights[f"{name}.expand.weight"], weights[f"{name}.expand.bias"]
+        )
         return y * F.hardsigmoid(gate)
 
     def block(x: Tensor, spec: BlockSpec) -> Tensor:
         name = block_name(spec)
-        y = activate(conv_norm(x, f"{name}.expand"), spec.activation)
+        y = activate(pointwise_norm(x, f"{name}.expand"), spec.activation)
         y = activate(depthwise_norm(y, f"{name}.depthwise", spec.stride), spec.activation)
         if spec.squeeze_channels is not None:
             y = squeezed(y, f"{name}.squeeze")
-        y = conv_norm(y, f"{name}.project")
+        y = pointwise_norm(y, f"{name}.project")
         return x + y if spec.residual else y
 
     y = x_BCHW
     for spec in layers:
         match spec:
             case StemSpec():
-                y = activate(conv_norm(y, "stem", spec.stride), "h_swish")
+                y = F.conv2d(y, weights["stem.conv.weight"], None, spec.stride, 1)
+                y = activate(norm(y, "stem"), "h_swish")
             case SeparableSpec():
                 z = activate(depthwise_norm(y, "separable.depthwise"), "relu")
-                z = conv_norm(z, "separable.project")
+                z = pointwise_norm(z, "separable.project")
                 y = y + z if spec.residual else z
             case BlockSpec():
                 y = block(y, spec)
             case HeadSpec():
-                y = activate(conv_norm(y, "head.expand"), "h_swish").mean((2, 3), keepdim=True)
+                y = activate(pointwise_norm(y, "head.expand"), "h_swish").mean((2, 3), keepdim=True)
     return y

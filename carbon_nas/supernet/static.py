@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.depthwise import DepthwiseConv2d
 from carbon_nas.supernet.layers import Activation, BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
+from carbon_nas.supernet.pointwise import PointwiseConv2d
 from carbon_nas.supernet.space import SearchSpace
 
 __all__ = [
@@ -53,8 +54,8 @@ def _normed(conv: nn.Conv2d) -> nn.Sequential:
     return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(conv.out_channels, eps=BN_EPS)))
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1) -> nn.Sequential:
-    return _normed(nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False))
+def _pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
+    return _normed(PointwiseConv2d(in_channels, out_channels))
 
 
 class SqueezeExcite(nn.Module):
@@ -62,8 +63,8 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, squeeze_channels: int) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(channels, squeeze_channels, 1)
-        self.expand = nn.Conv2d(squeeze_channels, channels, 1)
+        self.reduce = PointwiseConv2d(channels, squeeze_channels, bias=True)
+        self.expand = PointwiseConv2d(squeeze_channels, channels, bias=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the scaled input."""
@@ -78,7 +79,7 @@ class Separable(nn.Module):
         super().__init__()
         self.residual = spec.residual
         self.depthwise = _normed(DepthwiseConv2d(spec.in_channels, 3))
-        self.project = _conv(spec.in_channels, spec.out_channels)
+        self.project = _pointwise(spec.in_channels, spec.out_channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the block's output."""
@@ -93,12 +94,12 @@ class InvertedBottleneck(nn.Module):
         super().__init__()
         self.activation: Activation = spec.activation
         self.residual = spec.residual
-        self.expand = _conv(spec.in_channels, spec.mid_channels)
+        self.expand = _pointwise(spec.in_channels, spec.mid_channels)
         self.depthwise = _normed(DepthwiseConv2d(spec.mid_channels, spec.kernel_size, spec.stride))
         self.squeeze = (
             None if spec.squeeze_channels is None else SqueezeExcite(spec.mid_channels, spec.squeeze_channels)
         )
-        self.project = _conv(spec.mid_channels, spec.out_channels)
+        self.project = _pointwise(spec.mid_channels, spec.out_channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the block's output."""
@@ -116,8 +117,8 @@ class Head(nn.Module):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
-        self.expand = _conv(spec.in_channels, spec.expand_channels)
-        self.mix = nn.Conv2d(spec.expand_channels, spec.feature_channels, 1, bias=False)
+        self.expand = _pointwise(spec.in_channels, spec.expand_channels)
+        self.mix = PointwiseConv2d(spec.expand_channels, spec.feature_channels)
         self.classifier = nn.Linear(spec.feature_channels, spec.num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -136,7 +137,7 @@ def layer(spec: LayerSpec) -> nn.Module:
     """Build one layer of a static network from its description."""
     match spec:
         case StemSpec():
-            stem = _conv(spec.in_channels, spec.out_channels, 3, spec.stride)
+            stem = _normed(nn.Conv2d(spec.in_channels, spec.out_channels, 3, spec.stride, 1, bias=False))
             stem.add_module("activation", _Activation("h_swish"))
             return stem
         case SeparableSpec():

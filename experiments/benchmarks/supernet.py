@@ -39,7 +39,7 @@ BATCHES = {32: 64, 96: 16, 160: 8, 224: 4}
 """Images a step, by resolution in pixels."""
 SPACE = mobilenet_v3_space(resolutions=tuple(BATCHES))
 SEEDS = range(5)
-CALIBRATION_IMAGES, CALIBRATION_BATCH = 2_000, 200
+CALIBRATION_IMAGES, CALIBRATION_BATCH = 2_000, 100
 
 Call = Callable[[], object]
 
