@@ -36,9 +36,8 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
-    """Apply relu or h_swish; in place if no gradient will ask for the input, so it must be nobody else's."""
-    inplace = not torch.is_grad_enabled()
-    return F.relu(x, inplace) if activation == "relu" else F.hardswish(x, inplace)
+    """Apply relu or h_swish, in place where no gradient asks for the input: it must be nobody else's."""
+    return F.relu(x, inplace=True) if activation == "relu" else F.hardswish(x, inplace=not torch.is_grad_enabled())
 
 
 class _Activation(nn.Module):
