@@ -76,8 +76,9 @@ class Observer:
         if values == 1:  # One pixel of one image: its own mean, and no spread.
             self._add(site, x_BCHW.flatten(), torch.zeros_like(weight_C), images)
             return F.batch_norm(x_BCHW, x_BCHW.flatten(), torch.zeros_like(weight_C), weight_C, bias_C, eps=eps)
-        if _fast(x_BCHW):
-            mean_C, var_C = _moments(x_BCHW)
+        moments = _moments(x_BCHW)
+        if moments is not None:
+            mean_C, var_C = moments
             self._add(site, mean_C, var_C, images)
             scale_C = weight_C * (var_C + eps).rsqrt()
             shift_C = bias_C - mean_C * scale_C
@@ -91,8 +92,8 @@ class Observer:
     def _add(self, site: str, mean_C: Tensor, biased_C: Tensor, images: int) -> None:
         if site not in self._mean:
             self._mean[site], self._var[site] = torch.zeros_like(mean_C), torch.zeros_like(mean_C)
-        self._mean[site] += mean_C * images
-        self._var[site] += biased_C * images
+        self._mean[site].add_(mean_C, alpha=images)
+        self._var[site].add_(biased_C, alpha=images)
         self._images[site] = self._images.get(site, 0) + images
 
     def statistics(self, arch: Architecture, resolution: int) -> BatchNormStatistics:
@@ -105,39 +106,33 @@ class Observer:
         )
 
 
-def _fast(x_BCHW: Tensor) -> bool:
-    floats = x_BCHW.device.type == "cpu" and x_BCHW.dtype == torch.float32
-    return floats and x_BCHW.is_contiguous(memory_format=torch.channels_last)
+_LARGE, _LEAST_SPREAD = 2**20, 1e-3
 
 
-_MANY, _LEAST_SPREAD = 4_096, 1e-3
-
-
-def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance per channel, if possible in one read of the memory.
+def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return mean and biased variance per channel in one read of the memory; None where batch norm does better.
 
     Sum and sum of squares are the gradients of bias and weight of a depthwise 1x1 convolution whose output gradient is
-    its input. For large maps that takes less than half the time of PyTorch's batch norm, which reads everything twice.
+    its input. On CPUs that takes less than half the time of PyTorch's batch norm, which reads everything twice, if the
+    tensor is too large for the caches.
     """
+    if x_BCHW.device.type != "cpu" or x_BCHW.dtype != torch.float32 or x_BCHW.numel() < _LARGE:
+        return None
+    if not x_BCHW.is_contiguous(memory_format=torch.channels_last):
+        return None
     channels = x_BCHW.shape[1]
+    # Row by row, which cores share better than whole pictures; the bytes stay where they are.
+    rows = x_BCHW.permute(0, 2, 3, 1).flatten(0, 1).unsqueeze(1).permute(0, 3, 1, 2)
+    one, wanted = x_BCHW.new_empty(channels, 1, 1, 1), [False, True, True]
+    _, squares, sums = torch.ops.aten.convolution_backward(
+        rows, rows, one, [channels], [1, 1], [0, 0], [1, 1], False, [0, 0], channels, wanted
+    )
     values = x_BCHW.numel() // channels
-    if values >= _MANY:
-        one = x_BCHW.new_empty(channels, 1, 1, 1)
-        # Row by row, which cores share better than whole pictures; the bytes stay where they are.
-        rows = x_BCHW.permute(0, 2, 3, 1).flatten(0, 1).unsqueeze(1).permute(0, 3, 1, 2)
-        wanted = [False, True, True]
-        _, squares, sums = torch.ops.aten.convolution_backward(
-            rows, rows, one, [channels], [1, 1], [0, 0], [1, 1], False, [0, 0], channels, wanted
-        )
-        mean_C = sums / values
-        square_C = mean_C.square()
-        var_C = squares.view(channels) / values - square_C
-        # A difference of two large numbers: where hardly anything is left of them, it takes two passes.
-        if not bool((var_C < _LEAST_SPREAD * square_C).any()):
-            return mean_C, var_C
-    mean_C, var_C = x_BCHW.new_zeros(channels), x_BCHW.new_zeros(channels)
-    torch.ops.aten.batch_norm_update_stats(x_BCHW, mean_C, var_C, 1.0)
-    return mean_C, var_C * ((values - 1) / values)
+    mean_C = sums / values
+    square_C = mean_C.square()
+    var_C = squares.view(channels) / values - square_C
+    # The difference of two large numbers: where hardly anything is left of them, two passes are needed.
+    return None if bool((var_C < _LEAST_SPREAD * square_C).any()) else (mean_C, var_C)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from carbon_nas.supernet.cost import cost
 from carbon_nas.supernet.network import ElasticMobileNetV3
 from carbon_nas.supernet.recalibration import recalibrate
 from carbon_nas.supernet.space import Choices
+from carbon_nas.supernet.subnetwork import SubNetwork
 from carbon_nas.supernet.weights import is_matrix
 from carbon_nas.training.data import Split, Workload, resize
 from carbon_nas.training.loop import TrainerPlan, accuracy
@@ -71,12 +72,14 @@ class ElasticLearner:
             self._tally.forward(cost(space, largest, self.net.num_classes).macs, len(y_B))
         for _ in range(self._subnets):
             arch = space.sample(self._rng, self._choices).at(resolution)
+            subnetwork = SubNetwork(self.net, arch)
             with plan.autocast(x_BCHW.device):
-                logits_BK = self.net(x_BCHW, arch)
+                logits_BK = subnetwork(x_BCHW)
                 loss = F.cross_entropy(logits_BK, y_B, label_smoothing=plan.label_smoothing_fraction)
                 if soft_BK is not None:
                     loss = loss + F.cross_entropy(logits_BK, soft_BK)
             loss.backward()  # type: ignore[no-untyped-call]
+            subnetwork.add_gradients()
             self._tally.train(cost(space, arch, self.net.num_classes).macs, len(y_B))
 
 

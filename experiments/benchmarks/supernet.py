@@ -8,7 +8,7 @@ step           forward, backward and optimiser of the supernet, of the same arch
                that with PyTorch's own depthwise weight gradient; five random architectures of the official space, and
                the largest; channels-last
 format         the largest network's step, contiguous and channels-last
-recalibration  batch norm statistics of 2,000 images, beside forward passes of as many with statistics that are known
+recalibration  batch norm statistics of 2,000 images, beside plain forward passes of as many
 extraction     a static network taken out of the supernet
 
 What is compared takes turns within one run, so that a machine whose speed drifts treats all alike. A ratio is the
@@ -29,7 +29,9 @@ from torch.nn import functional as F
 
 from carbon_nas.supernet import Architecture, ElasticMobileNetV3, extract, mobilenet_v3_space, recalibrate
 from carbon_nas.supernet.depthwise import DepthwiseConv2d
+from carbon_nas.supernet.passes import Normalise
 from carbon_nas.supernet.static import channels_last
+from carbon_nas.supernet.subnetwork import SubNetwork
 from carbon_nas.training import TrainerPlan
 from carbon_nas.training.loop import optimiser_of
 from carbon_nas.training.memory import keep_freed_memory
@@ -39,7 +41,7 @@ BATCHES = {32: 64, 96: 16, 160: 8, 224: 4}
 """Images a step, by resolution in pixels."""
 SPACE = mobilenet_v3_space(resolutions=tuple(BATCHES))
 SEEDS = range(5)
-CALIBRATION_IMAGES, CALIBRATION_BATCH = 2_000, 100
+CALIBRATION_IMAGES, CALIBRATION_BATCH = 2_000, 200
 
 Call = Callable[[], object]
 
@@ -70,17 +72,41 @@ def geometric_mean(ratios: Sequence[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
 
-def stepper(net: nn.Module, predict: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, plan: TrainerPlan) -> Call:
+def stepper(net: nn.Module, accumulate: Callable[[], None], plan: TrainerPlan) -> Call:
+    """Return a whole step of the trainer: gradients to zero, forward, backward, optimiser."""
     optimiser = optimiser_of(net.named_parameters(), plan, learning_rate=1e-3)
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=False)
-        with plan.autocast(x.device):
-            loss = F.cross_entropy(predict(x), y)
-        loss.backward()
+        accumulate()
         optimiser.step()
 
     return step
+
+
+def loss(predict: Callable[[Tensor], Tensor], x: Tensor, plan: TrainerPlan) -> Tensor:
+    with plan.autocast(x.device):
+        return F.cross_entropy(predict(x), torch.arange(len(x), device=x.device))
+
+
+def static_step(net: nn.Module, x: Tensor, plan: TrainerPlan, *, compiled: bool = False) -> Call:
+    predict = torch.compile(net) if compiled else net
+    return stepper(net, lambda: loss(predict, x, plan).backward(), plan)
+
+
+def supernet_step(
+    net: ElasticMobileNetV3, arch: Architecture, x: Tensor, plan: TrainerPlan, *, compiled: bool = False
+) -> Call:
+    if compiled:
+        predict = torch.compile(partial(net, arch=arch))
+        return stepper(net, lambda: loss(predict, x, plan).backward(), plan)
+
+    def accumulate() -> None:
+        subnetwork = SubNetwork(net, arch)
+        loss(subnetwork, x, plan).backward()
+        subnetwork.add_gradients()
+
+    return stepper(net, accumulate, plan)
 
 
 def with_plain_gradient(net: nn.Module) -> nn.Module:
@@ -127,16 +153,15 @@ def step(rounds: int, device: torch.device) -> None:
         print(f"{'plain gradient':>18}{'static over it':>16}")
         net = supernet(device)
         for resolution, batch in BATCHES.items():
-            x, y = images(resolution, batch, device), torch.arange(batch, device=device)
+            x = images(resolution, batch, device)
             ratios, gains = [], []
             for name, arch in architectures(resolution):
                 static, plain = (channels_last(extract(net, arch)).train() for _ in range(2))
                 plain = channels_last(with_plain_gradient(plain).to(device))
-                prepare = torch.compile if compiled else lambda call: call
                 calls = {
-                    "supernet": stepper(net, prepare(partial(net, arch=arch)), x, y, plan),
-                    "static": stepper(static, prepare(static), x, y, plan),
-                    "plain": stepper(plain, prepare(plain), x, y, plan),
+                    "supernet": supernet_step(net, arch, x, plan, compiled=compiled),
+                    "static": static_step(static, x, plan, compiled=compiled),
+                    "plain": static_step(plain, x, plan, compiled=compiled),
                 }
                 seconds = taken(calls, rounds, device)
                 ratios.append(ratio(seconds, "supernet", "static"))
@@ -153,32 +178,44 @@ def memory_format(rounds: int, device: torch.device) -> None:
     for name, chosen in (("contiguous", torch.contiguous_format), ("channels-last", torch.channels_last)):
         net = ElasticMobileNetV3(SPACE, CLASSES).to(device).to(memory_format=chosen)
         x = images(resolution, BATCHES[resolution], device).contiguous(memory_format=chosen)
-        y = torch.arange(len(x), device=device)
-        calls[name] = stepper(net, partial(net, arch=arch), x, y, plan)
+        calls[name] = supernet_step(net, arch, x, plan)
     seconds = taken(calls, rounds, device)
     print(f"\nformat, the largest network's step at {resolution} px, {BATCHES[resolution]} images")
     print(f"contiguous {ms(seconds, 'contiguous')}, channels-last {ms(seconds, 'channels-last')}: ", end="")
     print(f"{ratio(seconds, 'contiguous', 'channels-last'):.2f}x faster")
 
 
+def passes(net: ElasticMobileNetV3, arch: Architecture, batches: Sequence[Tensor], known: Normalise | None) -> Call:
+    @torch.no_grad()
+    def run() -> None:
+        for batch in batches:
+            net(batch, arch, known)
+
+    return run
+
+
 def recalibration(rounds: int, device: torch.device) -> None:
-    print(f"\nrecalibration on {CALIBRATION_IMAGES:,} images in batches of {CALIBRATION_BATCH}, over forward passes")
+    print(
+        f"\nrecalibration on {CALIBRATION_IMAGES:,} images in batches of {CALIBRATION_BATCH}, over plain forward passes"
+    )
+    print("with the statistics of each batch, which it needs, and with statistics that are known, as in evaluation")
+    print(f"{'px':>4}  {'architecture':<12}{'recalibrate':>14}{'by batch':>12}{'ratio':>8}{'known':>12}{'ratio':>8}")
     net = supernet(device)
     for resolution in BATCHES:
-        x = images(resolution, CALIBRATION_BATCH, device)
-        batches = [x] * (CALIBRATION_IMAGES // CALIBRATION_BATCH)
-        for name, arch in (("random 0", SPACE.sample(random.Random(0)).at(resolution)), ("largest", SPACE.max())):
+        batches = [images(resolution, CALIBRATION_BATCH, device)] * (CALIBRATION_IMAGES // CALIBRATION_BATCH)
+        for name, arch in [*architectures(resolution)][-2:]:
             known = recalibrate(net, arch, resolution, batches[:1])
-
-            @torch.no_grad()
-            def forward(arch=arch, known=known, batches=batches) -> None:  # type: ignore[no-untyped-def]
-                for batch in batches:
-                    net(batch, arch, known)
-
-            calls = {"recalibrate": partial(recalibrate, net, arch, resolution, batches), "forward": forward}
-            seconds = taken(calls, max(2, rounds // 3) if resolution > 96 else rounds, device)
-            print(f"{resolution:>4} px  {name:<10}{ms(seconds, 'recalibrate'):>12}{ms(seconds, 'forward'):>12}", end="")
-            print(f"{ratio(seconds, 'recalibrate', 'forward'):>8.3f}", flush=True)
+            calls = {
+                "recalibrate": partial(recalibrate, net, arch, resolution, batches),
+                "by batch": passes(net, arch, batches, None),
+                "known": passes(net, arch, batches, known),
+            }
+            # Half a minute each at the larger resolutions.
+            seconds = taken(calls, rounds if resolution < 100 else max(1, rounds // 4), device)
+            shown = [f"{ms(seconds, 'recalibrate'):>14}"]
+            for other in ("by batch", "known"):
+                shown.append(f"{ms(seconds, other):>12}{ratio(seconds, 'recalibrate', other):>8.3f}")
+            print(f"{resolution:>4}  {name:<12}{''.join(shown)}", flush=True)
 
 
 def extraction(rounds: int, device: torch.device) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from carbon_nas.supernet import StaticMobileNetV3, cost
 from carbon_nas.supernet.static import initialise
 from carbon_nas.training import Split, StaticLearner, Tally, TrainerPlan, accuracy, fit, load_workload
-from carbon_nas.training.loop import steps_per_epoch
+from carbon_nas.training.loop import optimiser_of, steps_per_epoch
 from tests.supernet.spaces import SMALL, TINY, images
 
 
@@ -157,3 +157,27 @@ def test_a_small_network_really_learns_to_read_digits():
     assert before < 0.3
     assert validated() > 0.5
     assert tally.steps == 3 * 28
+
+
+def test_by_itself_a_cpu_computes_in_float32():
+    x = torch.ones(2, 2)
+    for precision, dtype in (("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        with TrainerPlan(precision=precision).autocast(torch.device("cpu")):
+            assert (x @ x).dtype == dtype
+
+
+def test_in_lower_precision_a_network_learns_too_and_its_weights_stay_whole():
+    arch, tally = TINY.max(), Tally()
+    net = StaticMobileNetV3(TINY, arch, 3)
+    learner = StaticLearner(net, resolution=6, macs_per_image=cost(TINY, arch, 3).macs, tally=tally)
+    learner.accumulate(images(6, count=5), torch.tensor([0, 1, 2, 0, 1]), TrainerPlan(precision="bfloat16"))
+    assert all(parameter.grad is not None and parameter.grad.dtype == torch.float32 for parameter in net.parameters())
+
+
+def test_the_optimiser_finds_gradients_of_zero_before_the_first_step():
+    learner = Slope()
+    optimiser = optimiser_of(learner.named_parameters(), TrainerPlan(weight_decay=0.1), learning_rate=1.0)
+    assert all(parameter.grad.item() == 0.0 for parameter in learner.parameters.values())
+    optimiser.step()
+    assert learner.parameters["conv.weight"].item() < 1.0
+    assert learner.parameters["bn.weight"].item() == 1.0
