@@ -169,7 +169,7 @@ def _record(
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("carbon_nas"):
             raise
-        raise MissingExtra.of(error.name) from error
+        raise MissingExtra.of(error.name, otherwise="or redraw a recorded study with --report-only") from error
     plan = load_study(study, quick=quick, seeds=seeds)
     folder = output_folder(out or Path("reports") / plan.name)
     host = Host(

@@ -81,11 +81,11 @@ class MissingExtra(UsageError):
     """An optional package is needed and not installed."""
 
     @classmethod
-    def of(cls, package: str | None) -> "MissingExtra":
-        """Name the missing package and the command that installs it."""
+    def of(cls, package: str | None, *, otherwise: str | None = None) -> "MissingExtra":
+        """Name the missing package, the command that installs it, and what can be done without."""
         return cls(
             f"networks need the package {package}, which is not installed",
-            cure="get it with: pip install 'carbon-nas[nas]'; a recorded study is redrawn without, by --report-only",
+            cure="; ".join(filter(None, ["get it with: pip install 'carbon-nas[nas]'", otherwise])),
         )
 
 

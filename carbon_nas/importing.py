@@ -8,8 +8,8 @@ import typer
 from carbon_nas.errors import CheckpointError, MissingExtra, UsageError
 
 if TYPE_CHECKING:
-    from carbon_nas.supernet.official import Loaded
-    from carbon_nas.supernet.released import Released
+    from carbon_nas.supernet.official import LoadReport
+    from carbon_nas.supernet.recognition import Recognised
 
 __all__ = ["import_file"]
 
@@ -18,18 +18,18 @@ def import_file(
     checkpoint: Annotated[Path, typer.Argument(help="A file of weights of the OFA code.", metavar="CHECKPOINT")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to put it (default: supernets/ and the file's name).", metavar="DIR"),
+        typer.Option(help="Where to put it.", metavar="DIR", show_default="supernets/<file name>"),
     ] = None,
     classes: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Classes of your own task. Another number than the checkpoint's: its classifier is left out."
+            min=1, help="Classes of your own task; where the checkpoint has another number, its classifier is left out."
         ),
     ] = None,
 ) -> None:
     """Take in a once-for-all network that somebody else trained, and say what it is.
 
-    Reads supernets of the OFA code (OFAMobileNetV3), by today's names of the tensors or the older ones of the released
+    Reads supernets of the OFA code (OFAMobileNetV3), by the current tensor names or the older ones of the released
     files, and the static network that shrinking starts from; as a PyTorch file or as safetensors. Width and number of
     classes follow from the shapes. Nothing in the file is run, nothing is downloaded.
 
@@ -44,10 +44,10 @@ def import_file(
         raise UsageError("there is no such file", where=str(checkpoint), cure="give the path of a file of weights")
     # Loaded here so that --help answers at once, and without torch.
     try:
-        from carbon_nas.supernet.checkpoint import DESCRIPTION, save_supernet
+        from carbon_nas.supernet.checkpoint import DESCRIPTION, WEIGHTS, save_supernet
         from carbon_nas.supernet.network import ElasticMobileNetV3
         from carbon_nas.supernet.official import load_official_state_dict
-        from carbon_nas.supernet.released import read_tensors, recognise
+        from carbon_nas.supernet.recognition import read_tensors, recognise
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("carbon_nas"):
             raise
@@ -55,23 +55,25 @@ def import_file(
     from carbon_nas.files import sha256
 
     folder = out or Path("supernets") / checkpoint.name.removesuffix(checkpoint.suffix if _is_type(checkpoint) else "")
-    if (folder / DESCRIPTION).exists():
-        raise UsageError("holds a supernet already", where=str(folder), cure="choose another --out, or remove it")
+    there = [name for name in (DESCRIPTION, WEIGHTS) if (folder / name).exists()]
+    if there:
+        raise UsageError(f"holds a {there[0]} already", where=str(folder), cure="choose another --out, or remove it")
     try:
         tensors = read_tensors(checkpoint)
-        released = recognise(tensors)
-        net = ElasticMobileNetV3(released.space, classes or released.num_classes)
+        found = recognise(tensors)
+        net = ElasticMobileNetV3(found.space, classes or found.num_classes)
         loaded = load_official_state_dict(net, tensors)
     except CheckpointError as error:
         raise CheckpointError(error.what, where=error.where or str(checkpoint), cure=error.cure) from error
     digest = sha256(checkpoint.read_bytes())
     save_supernet(folder, net, loaded.statistics, origin={"file": checkpoint.name, "sha256": digest})
-    for line in _told(released, loaded, net.num_classes, sum(one.numel() for one in net.parameters())):
+    for line in _summary(found, loaded, net.num_classes, sum(one.numel() for one in net.parameters())):
         typer.echo(line)
     typer.echo(f"sha256 {digest}")
     typer.echo(f"\nWritten: {folder}. Use it with:\n")
     typer.echo("  from carbon_nas.supernet import load_supernet")
-    typer.echo(f"  net = load_supernet({str(folder)!r}).net")
+    typer.echo(f"  kept = load_supernet({str(folder)!r})")
+    typer.echo("  kept.net(images, kept.net.space.max(), kept.statistics)  # the largest; recalibrate() for any other")
 
 
 def _is_type(path: Path) -> bool:
@@ -79,16 +81,16 @@ def _is_type(path: Path) -> bool:
     return path.suffix in {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".tar"}
 
 
-def _told(released: "Released", loaded: "Loaded", classes: int, parameters: int) -> list[str]:
-    what = "static network of the largest architecture" if released.static else "once-for-all network"
-    names = "older" if released.older_names else "current"
+def _summary(found: "Recognised", loaded: "LoadReport", classes: int, parameters: int) -> list[str]:
+    what = "static network of the largest architecture" if found.is_static else "once-for-all network"
+    names = "older" if found.older_names else "current"
     lines = [
-        f"{what}, {released.space.name}, {released.num_classes:,} classes, {names} names",
-        f"{parameters:,} parameters, {released.space.size:.2g} architectures",
+        f"{what}, {found.space.name}, {found.num_classes:,} classes, {names} names",
+        f"{parameters:,} parameters, {found.space.size:.2g} architectures",
     ]
-    if not loaded.classifier:
+    if not loaded.classifier_loaded:
         lines.append(f"its classifier was left out: yours has {classes:,} classes and is untrained")
-    if not loaded.matrices:
+    if not loaded.matrices_loaded:
         lines.append("it has no matrices for smaller kernels: they start as the identity, and have to be trained")
     lines.append("batch norm: its running averages were kept for the largest architecture; recalibrate for any other")
     return lines

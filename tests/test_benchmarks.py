@@ -14,7 +14,7 @@ from experiments.benchmarks.metering.matrix import fault_matrix, judge_span
 from experiments.benchmarks.metering.processes import Bench
 from experiments.benchmarks.metering.scenarios import MATRIX
 from experiments.benchmarks.metering.tables import Table, quantile
-from tests.supernet.weights import NARROW
+from tests.supernet.checkpoints import NARROW
 
 needs_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="the scenarios use signals and forks")
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from carbon_nas.errors import CheckpointError, UsageError
 from carbon_nas.files import output_folder, sha256, write_whole
+from carbon_nas.supernet.batch_norm import BatchNormStatistics
 from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.recalibration import BatchNormStatistics
 from carbon_nas.supernet.space import SearchSpace
 
 __all__ = ["Checkpoint", "DESCRIPTION", "WEIGHTS", "load_supernet", "save_supernet"]
@@ -89,8 +89,8 @@ def save_supernet(
         weights_sha256=sha256(data),
     )
     output_folder(folder)
-    # The description comes last: it is only there once the weights that it names are.
-    (folder / DESCRIPTION).unlink(missing_ok=True)
+    # Each is written whole or not at all, the description last. If only the weights are new, it names others by hash,
+    # and the folder is refused.
     write_whole(folder / WEIGHTS, data)
     write_whole(folder / DESCRIPTION, (description.model_dump_json(indent=2) + "\n").encode())
 
@@ -129,7 +129,11 @@ def _named(path: Path, digest: str) -> bytes:
 def _described(path: Path) -> _Description:
     try:
         return _Description.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            "there is no supernet here", where=str(path.parent), cure="make one with carbon-nas import"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"does not describe a supernet ({error})", where=str(path), cure="make one with carbon-nas import"
         ) from error
@@ -140,8 +144,11 @@ def _statistics(described: _Statistics, space: SearchSpace, tensors: Mapping[str
         ending = f".{value}"
         return {name.removesuffix(ending): tensor for name, tensor in tensors.items() if name.endswith(ending)}
 
+    # It may have been measured at a resolution that the space does not offer.
+    encoded = dict(described.architecture)
+    resolution = int(encoded.pop("r"))
     return BatchNormStatistics(
-        architecture=space.from_json(described.architecture),
+        architecture=space.from_json(encoded).at(resolution),
         resolution=described.resolution,
         mean=of(_MEAN),
         var=of(_VAR),

@@ -60,10 +60,14 @@ class DepthwiseConv2d(nn.Conv2d):
 
 class _InPieces(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x_BCHW: Tensor, weight: Tensor, stride: int) -> Tensor:
-        ctx.save_for_backward(x_BCHW, weight)
-        ctx.stride = stride
+    def forward(x_BCHW: Tensor, weight: Tensor, stride: int) -> Tensor:
         return F.conv2d(x_BCHW, weight, None, stride, weight.shape[-1] // 2, 1, len(weight))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        del output
+        x_BCHW, weight, ctx.stride = inputs
+        ctx.save_for_backward(x_BCHW, weight)
 
     @staticmethod
     @once_differentiable

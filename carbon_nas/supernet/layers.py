@@ -1,9 +1,22 @@
 """What an architecture turns into, layer by layer: sizes and nothing else, so that costs can be counted by hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Activation", "BlockSpec", "HeadSpec", "LayerSpec", "SeparableSpec", "Stage", "StemSpec", "make_divisible"]
+from carbon_nas.supernet.architecture import Architecture
+
+__all__ = [
+    "Activation",
+    "BlockSpec",
+    "HeadSpec",
+    "LayerSpec",
+    "SeparableSpec",
+    "Stage",
+    "StemSpec",
+    "block_specs",
+    "make_divisible",
+]
 
 Activation = Literal["relu", "h_swish"]
 
@@ -125,3 +138,39 @@ class HeadSpec:
 
 
 LayerSpec = StemSpec | SeparableSpec | BlockSpec | HeadSpec
+
+SE_REDUCTION = 4
+
+
+def block_specs(
+    stages: Sequence[Stage], arch: Architecture, *, deepest: int, in_channels: int, size: int
+) -> tuple[BlockSpec, ...]:
+    """Describe the active blocks of an architecture, in the order of the data.
+
+    Args:
+        stages: the stage table.
+        arch: which blocks are active, and how wide.
+        deepest: the blocks of a stage at full depth.
+        in_channels: of the first block.
+        size: the side of its input in pixels.
+    """
+    specs: list[BlockSpec] = []
+    channels = in_channels
+    for stage, row in enumerate(stages):
+        for position in range(arch.depths[stage]):
+            place = stage * deepest + position
+            mid = make_divisible(round(channels * arch.expand_ratios[place]))
+            spec = BlockSpec(
+                index=place,
+                in_channels=channels,
+                mid_channels=mid,
+                out_channels=row.out_channels,
+                kernel_size=arch.kernel_sizes[place],
+                stride=row.stride if position == 0 else 1,
+                activation=row.activation,
+                squeeze_channels=make_divisible(mid // SE_REDUCTION) if row.squeeze_excite else None,
+                size=size,
+            )
+            specs.append(spec)
+            channels, size = spec.out_channels, spec.out_size
+    return tuple(specs)

@@ -3,17 +3,17 @@
 Source: Cai et al., ICLR 2020, section 3.2-3.3. Shape letters: B batch, C channels, H height, W width, K classes.
 """
 
-import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from carbon_nas.errors import UsageError
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.passes import Normalise, by_batch, features, forward
-from carbon_nas.supernet.recalibration import BatchNormStatistics
+from carbon_nas.supernet.batch_norm import BatchNormStatistics, Normalise, by_batch
+from carbon_nas.supernet.functional import features, forward
 from carbon_nas.supernet.space import SearchSpace
-from carbon_nas.supernet.weights import corner, is_matrix, matrix_shapes, shapes, static_weights
+from carbon_nas.supernet.weights import corner, initial, matrix_shapes, shapes, static_weights
 
 __all__ = ["ElasticMobileNetV3"]
 
@@ -39,12 +39,16 @@ class ElasticMobileNetV3(nn.Module):
 
     def __init__(self, space: SearchSpace, num_classes: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
+        if num_classes < 1:
+            raise UsageError(f"needs at least one class, not {num_classes}", where="ElasticMobileNetV3")
         self.space, self.num_classes = space, num_classes
         self._owners: dict[str, tuple[nn.Module, str]] = {}
         generator = generator or torch.Generator().manual_seed(0)
-        every_matrix = space.architecture(ks=space.kernel_sizes[0], e=space.expand_ratios[0], d=space.depths[-1])
-        for name, shape in {**self._shapes(space.max()), **self._shapes(every_matrix, only_matrices=True)}.items():
-            self._register(name, nn.Parameter(_initial(name, shape, generator)))
+        largest, deepest = space.max(), space.depths[-1]
+        every_matrix = space.architecture(ks=space.kernel_sizes[0], e=space.expand_ratios[0], d=deepest)
+        matrices = matrix_shapes(space.blocks(every_matrix), space.kernel_sizes)
+        for name, shape in {**shapes(space.layers(largest, num_classes)), **matrices}.items():
+            self._register(name, nn.Parameter(initial(name, shape, generator)))
 
     def _register(self, name: str, parameter: nn.Parameter) -> None:
         *path, attribute = name.split(".")
@@ -57,11 +61,6 @@ class ElasticMobileNetV3(nn.Module):
         # Found once, for a walk through the tree takes a millisecond; by owner, for a parameter may be replaced.
         self._owners[name] = owner, attribute
 
-    def _shapes(self, arch: Architecture, *, only_matrices: bool = False) -> dict[str, tuple[int, ...]]:
-        layers, kernel_sizes = self.space.layers(arch, self.num_classes), self.space.kernel_sizes
-        matrices = matrix_shapes(layers, kernel_sizes)
-        return matrices if only_matrices else {**shapes(layers, kernel_size=kernel_sizes[-1]), **matrices}
-
     def parameter(self, name: str) -> nn.Parameter:
         """Return a parameter by its name."""
         owner, attribute = self._owners[name]
@@ -69,13 +68,20 @@ class ElasticMobileNetV3(nn.Module):
 
     def corners(self, arch: Architecture) -> dict[str, Tensor]:
         """Return the parts of the parameters that a sub-network uses, by name, as views."""
-        return {name: corner(self.parameter(name), shape) for name, shape in self._shapes(arch).items()}
+        layers, kernel_sizes = self.space.layers(arch, self.num_classes), self.space.kernel_sizes
+        needed = {**shapes(layers, kernel_size=kernel_sizes[-1]), **matrix_shapes(layers, kernel_sizes)}
+        return {name: corner(self.parameter(name), shape) for name, shape in needed.items()}
+
+    def sites(self) -> dict[str, int]:
+        """Return every batch norm by its name, with its channels in the largest sub-network."""
+        parameters = self.named_parameters()
+        return {name.removesuffix(".weight"): len(one) for name, one in parameters if name.endswith(".bn.weight")}
 
     def weights(self, arch: Architecture) -> dict[str, Tensor]:
         """Return the tensors of a sub-network as a plain network has them, connected to the parameters."""
         return static_weights(self.space.layers(arch, self.num_classes), self.corners(arch), self.space.kernel_sizes)
 
-    def forward(self, x_BCHW: Tensor, arch: Architecture, statistics: Normalise | None = None) -> Tensor:
+    def forward(self, x_BCHW: Tensor, arch: Architecture, statistics: BatchNormStatistics | None = None) -> Tensor:
         """Run one sub-network.
 
         Args:
@@ -89,23 +95,11 @@ class ElasticMobileNetV3(nn.Module):
         Raises:
             UsageError: if the statistics are those of another sub-network or resolution.
         """
-        if isinstance(statistics, BatchNormStatistics):
+        if statistics is not None:
             statistics.check(arch, *x_BCHW.shape[2:])
         layers = self.space.layers(arch, self.num_classes)
-        return forward(layers, self.weights(arch), x_BCHW, statistics or by_batch)
+        return forward(layers, self.weights(arch), x_BCHW, by_batch if statistics is None else statistics)
 
     def features(self, x_BCHW: Tensor, arch: Architecture, normalise: Normalise) -> Tensor:
         """Run one sub-network up to its pooled features, of shape (B, C, 1, 1); every batch norm has acted by then."""
         return features(self.space.layers(arch, self.num_classes), self.weights(arch), x_BCHW, normalise)
-
-
-def _initial(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    if is_matrix(name):
-        return torch.eye(shape[0])
-    if name == "head.classifier.weight":
-        return torch.randn(shape, generator=generator) * 0.01
-    if len(shape) == 4:
-        # The OFA code ignores groups here, and so a depthwise kernel starts small on purpose.
-        spread = math.sqrt(2.0 / (shape[0] * shape[2] * shape[3]))
-        return torch.randn(shape, generator=generator) * spread
-    return torch.ones(shape) if name.endswith("bn.weight") else torch.zeros(shape)

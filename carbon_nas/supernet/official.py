@@ -12,11 +12,18 @@ import torch
 from torch import Tensor
 
 from carbon_nas.errors import CheckpointError, UsageError
+from carbon_nas.supernet.batch_norm import BatchNormStatistics
 from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.recalibration import BatchNormStatistics
 from carbon_nas.supernet.weights import is_matrix
 
-__all__ = ["Loaded", "by_meaning", "load_official_state_dict", "meaning", "official_name", "official_state_dict"]
+__all__ = [
+    "LoadReport",
+    "by_canonical_name",
+    "canonical_name",
+    "load_official_state_dict",
+    "official_name",
+    "official_state_dict",
+]
 
 _PLACES = {
     "stem": "first_conv",
@@ -31,19 +38,20 @@ _BLOCK = re.compile(r"blocks\.(\d+)\.(\w+)\.(.+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Loaded:
+class LoadReport:
     """What a state dict held besides the weights of blocks, stem and head.
 
     Attributes:
         statistics: its running averages of batch norm. They describe the largest sub-network, and only if it alone was
             trained; for any other, recalibrate.
-        classifier: whether its classifier was taken; one for another number of classes is not.
-        matrices: whether it had matrices for smaller kernels; a static teacher has none, and they stay as they were.
+        classifier_loaded: whether its classifier was taken; one for another number of classes is not.
+        matrices_loaded: whether it had matrices for smaller kernels; a static teacher has none, and they stay as they
+            were.
     """
 
     statistics: BatchNormStatistics
-    classifier: bool
-    matrices: bool
+    classifier_loaded: bool
+    matrices_loaded: bool
 
 
 def official_name(name: str) -> str:
@@ -64,22 +72,37 @@ def official_name(name: str) -> str:
     return f"{here}.{_PARTS[part]}.{layer}.{layer}.{value}"
 
 
-def by_meaning(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[str, Tensor]]:
+def by_canonical_name(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[str, Tensor]]:
     """Return every tensor with its name under what the different names of one tensor have in common.
 
+    A state dict within a dict, as in the released files, is taken out of it.
+
     Raises:
-        CheckpointError: if two of them mean the same.
+        CheckpointError: if two of them mean the same, or something is no name or no plain tensor.
     """
+    inner = state_dict.get("state_dict") if isinstance(state_dict, Mapping) else None
+    state_dict = inner if isinstance(inner, Mapping) else state_dict
+    if not isinstance(state_dict, Mapping):
+        raise CheckpointError(f"this is no state dict but a {type(state_dict).__name__}")
     found: dict[str, tuple[str, Tensor]] = {}
     for name, tensor in state_dict.items():
-        key = meaning(name)
+        if not isinstance(name, str) or not isinstance(tensor, Tensor) or not _is_plain(tensor):
+            raise CheckpointError(f"{name} is no plain tensor with a name")
+        key = canonical_name(name)
         if key in found:
             raise CheckpointError(f"{name} and {found[key][0]} are two names of one tensor")
         found[key] = name, tensor
     return found
 
 
-def meaning(official: str) -> str:
+def _is_plain(tensor: Tensor) -> bool:
+    """Tell whether every number of a tensor is really there: it is not sparse, and no number stands for many."""
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
+        return False
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
+
+
+def canonical_name(official: str) -> str:
     """Return what all official names of one tensor, current and older, have in common."""
     name = official.removeprefix("module.").replace(".mobile_inverted_conv.", ".conv.")
     for twice, once in ((".bn.bn.", ".bn."), (".conv.conv.weight", ".conv.weight"), (".linear.linear.", ".linear.")):
@@ -87,13 +110,7 @@ def meaning(official: str) -> str:
     return name
 
 
-def _sites(net: ElasticMobileNetV3) -> dict[str, int]:
-    """Return every batch norm of a supernet by name, with its channels."""
-    ending = ".bn.weight"
-    return {name.removesuffix(".weight"): len(one) for name, one in net.named_parameters() if name.endswith(ending)}
-
-
-def _must_have_names(net: ElasticMobileNetV3) -> None:
+def _check_has_names(net: ElasticMobileNetV3) -> None:
     if net.space.separable_channels is None:
         raise UsageError(
             "has no official names: the OFA code knows no network without a separable block behind the stem",
@@ -113,12 +130,12 @@ def official_state_dict(net: ElasticMobileNetV3, statistics: BatchNormStatistics
     Raises:
         UsageError: if the space has no official names, or the statistics are not those of its largest sub-network.
     """
-    _must_have_names(net)
+    _check_has_names(net)
     if statistics is not None:
         at = statistics.resolution or net.space.resolutions[-1]
         statistics.check(net.space.max(), at, at)
     found = {official_name(name): parameter.detach() for name, parameter in net.named_parameters()}
-    for site, channels in _sites(net).items():
+    for site, channels in net.sites().items():
         mean = torch.zeros(channels) if statistics is None else statistics.mean[site]
         var = torch.ones(channels) if statistics is None else statistics.var[site]
         found[official_name(f"{site}.running_mean")], found[official_name(f"{site}.running_var")] = mean, var
@@ -127,7 +144,7 @@ def official_state_dict(net: ElasticMobileNetV3, statistics: BatchNormStatistics
 
 
 @torch.no_grad()
-def load_official_state_dict(net: ElasticMobileNetV3, state_dict: Mapping[str, Tensor]) -> Loaded:
+def load_official_state_dict(net: ElasticMobileNetV3, state_dict: Mapping[str, Tensor]) -> LoadReport:
     """Fill a supernet with official weights, all of them or none.
 
     Args:
@@ -139,27 +156,28 @@ def load_official_state_dict(net: ElasticMobileNetV3, state_dict: Mapping[str, T
         CheckpointError: if a tensor is missing, unknown or of another shape, all of which are silent in the OFA code
             or end in a torch error.
     """
-    _must_have_names(net)
-    given = by_meaning(state_dict)
+    _check_has_names(net)
+    given = by_canonical_name(state_dict)
     wanted = {name: parameter.shape for name, parameter in net.named_parameters()}
-    for site, channels in _sites(net).items():
+    for site, channels in net.sites().items():
         wanted |= {f"{site}.{value}": torch.Size([channels]) for value in ("running_mean", "running_var")}
     has_matrices = any(key.endswith("_matrix") for key in given)
     _, bias = given.get(official_name("head.classifier.bias"), ("", None))
-    same_classes = bias is None or len(bias) == net.num_classes
+    same_classes = bias is None or bias.shape == (net.num_classes,)
     taken = {
         name: _taken(given, official_name(name), shape)
         for name, shape in wanted.items()
         if (has_matrices or not is_matrix(name)) and (same_classes or not _classifies(name))
     }
-    known = {meaning(official_name(name)) for name in wanted}
+    known = {canonical_name(official_name(name)) for name in wanted}
     unknown = [name for key, (name, _) in given.items() if key not in known and not key.endswith("num_batches_tracked")]
     if unknown:
-        raise CheckpointError(f"{unknown[0]} is no tensor of this network, nor are {len(unknown) - 1} others")
+        others = f", nor are {len(unknown) - 1} others" if unknown[1:] else ""
+        raise CheckpointError(f"{unknown[0]} is no tensor of this network{others}")
     for name, parameter in net.named_parameters():
         if name in taken:
             parameter.copy_(taken[name])
-    return Loaded(statistics=_statistics(net, taken), classifier=same_classes, matrices=has_matrices)
+    return LoadReport(statistics=_statistics(net, taken), classifier_loaded=same_classes, matrices_loaded=has_matrices)
 
 
 def _classifies(name: str) -> bool:
@@ -167,22 +185,26 @@ def _classifies(name: str) -> bool:
 
 
 def _taken(given: Mapping[str, tuple[str, Tensor]], official: str, shape: torch.Size) -> Tensor:
-    if meaning(official) not in given:
+    if canonical_name(official) not in given:
         raise CheckpointError(
             f"{official} is missing, and {len(given)} other tensors are there",
             cure="only a whole supernet or its largest network can be loaded",
         )
-    name, tensor = given[meaning(official)]
+    name, tensor = given[canonical_name(official)]
     if tensor.shape != shape:
         raise CheckpointError(
             f"{name} has the shape {tuple(tensor.shape)}, and {tuple(shape)} is needed",
             cure="make the space with the checkpoint's width_mult and in_channels",
         )
+    if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+        raise CheckpointError(f"{name} holds something else than finite numbers")
+    if official.endswith("running_var") and bool((tensor < 0).any()):
+        raise CheckpointError(f"{name} holds a negative variance")
     return tensor
 
 
 def _statistics(net: ElasticMobileNetV3, taken: Mapping[str, Tensor]) -> BatchNormStatistics:
-    device, sites = net.parameter("stem.conv.weight").device, _sites(net)
+    device, sites = net.parameter("stem.conv.weight").device, net.sites()
     return BatchNormStatistics(
         architecture=net.space.max(),
         resolution=None,

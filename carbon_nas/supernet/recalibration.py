@@ -1,12 +1,9 @@
-"""Batch norm statistics as a value: measured for one sub-network at one resolution, and passed in.
+"""Measuring batch norm statistics of a sub-network at a resolution.
 
-A supernet keeps no running averages: mixed over sub-networks they describe none of them (Cai et al., ICLR 2020,
-reset them for every sub-network; Yu and Huang, ICCV 2019, call it post-statistics of batch norm).
+Shape letters: B batch, C channels, H height, W width.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -14,48 +11,15 @@ from torch.nn import functional as F
 
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet.architecture import Architecture
+from carbon_nas.supernet.batch_norm import BN_EPS, BatchNormStatistics
+from carbon_nas.supernet.network import ElasticMobileNetV3
 
-if TYPE_CHECKING:
-    from carbon_nas.supernet.network import ElasticMobileNetV3
+__all__ = ["Observer", "recalibrate"]
 
-__all__ = ["BatchNormStatistics", "Observer", "recalibrate"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class BatchNormStatistics:
-    """Mean and variance of every batch norm site of one sub-network, each of shape (C,).
-
-    Attributes:
-        architecture: the sub-network.
-        resolution: the side of the images they were measured on, in pixels; None if they were mixed over several.
-        mean, var: by site, the name of the batch norm in the supernet, such as `blocks.3.expand.bn`.
-    """
-
-    architecture: Architecture
-    resolution: int | None
-    mean: Mapping[str, Tensor]
-    var: Mapping[str, Tensor]
-
-    def check(self, arch: Architecture, height: int, width: int) -> None:
-        """Make sure that they were measured for this sub-network and images of this size in pixels.
-
-        Raises:
-            UsageError: if not: then they describe nothing that the sub-network computes.
-        """
-        at = self.architecture.resolution
-        if arch.at(at) != self.architecture:
-            raise UsageError(
-                f"batch norm statistics of {self.architecture} say nothing about {arch}", cure="recalibrate for it"
-            )
-        if self.resolution is not None and {height, width} != {self.resolution}:
-            raise UsageError(
-                f"batch norm statistics at {self.resolution} px say nothing about images of {height} x {width} px",
-                cure="recalibrate at that resolution",
-            )
-
-    def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
-        """Normalise by these statistics, as in evaluation."""
-        return F.batch_norm(x_BCHW, self.mean[site], self.var[site], weight_C, bias_C, training=False, eps=eps)
+_LARGE_VALUES = 2**20
+"""Four megabytes: more than stays in a core's caches until it is read again."""
+_LEAST_SPREAD = 0.05
+"""Variance over squared mean; above it sums of squares in float32 are as exact as the two passes of batch norm."""
 
 
 class Observer:
@@ -70,28 +34,31 @@ class Observer:
         self._var: dict[str, Tensor] = {}
         self._images: dict[str, int] = {}
 
-    def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
+    def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor) -> Tensor:
         """Normalise by the statistics of this batch and add them up."""
         images, values = len(x_BCHW), x_BCHW.numel() // x_BCHW.shape[1]
         if values == 1:  # One pixel of one image: its own mean, and no spread.
-            self._add(site, x_BCHW.flatten(), torch.zeros_like(weight_C), images)
-            return F.batch_norm(x_BCHW, x_BCHW.flatten(), torch.zeros_like(weight_C), weight_C, bias_C, eps=eps)
+            mean_C, var_C = x_BCHW.flatten().to(weight_C.dtype), torch.zeros_like(weight_C)
+            self._add(site, mean_C, var_C, images)
+            return F.batch_norm(x_BCHW, mean_C, var_C, weight_C, bias_C, eps=BN_EPS)
         moments = _moments(x_BCHW)
         if moments is not None:
             mean_C, var_C = moments
             self._add(site, mean_C, var_C, images)
-            scale_C = weight_C * (var_C + eps).rsqrt()
+            scale_C = weight_C * (var_C + BN_EPS).rsqrt()
             shift_C = bias_C - mean_C * scale_C
             return torch.addcmul(shift_C[:, None, None], x_BCHW, scale_C[:, None, None], out=x_BCHW)
         # Momentum 1 makes the kernel hand out this batch's own statistics, at the price of a plain forward pass.
         mean_C, var_C = torch.zeros_like(weight_C), torch.zeros_like(weight_C)
-        y_BCHW = F.batch_norm(x_BCHW, mean_C, var_C, weight_C, bias_C, training=True, momentum=1.0, eps=eps)
+        y_BCHW = F.batch_norm(x_BCHW, mean_C, var_C, weight_C, bias_C, training=True, momentum=1.0, eps=BN_EPS)
         self._add(site, mean_C, var_C * ((values - 1) / values), images)
         return y_BCHW
 
     def _add(self, site: str, mean_C: Tensor, biased_C: Tensor, images: int) -> None:
         if site not in self._mean:
-            self._mean[site], self._var[site] = torch.zeros_like(mean_C), torch.zeros_like(mean_C)
+            # Never added up in half precision.
+            dtype = torch.promote_types(mean_C.dtype, torch.float32)
+            self._mean[site], self._var[site] = (torch.zeros_like(mean_C, dtype=dtype) for _ in range(2))
         self._mean[site].add_(mean_C, alpha=images)
         self._var[site].add_(biased_C, alpha=images)
         self._images[site] = self._images.get(site, 0) + images
@@ -106,9 +73,6 @@ class Observer:
         )
 
 
-_LARGE, _LEAST_SPREAD = 2**20, 1e-3
-
-
 def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor] | None:
     """Return mean and biased variance per channel in one read of the memory; None where batch norm does better.
 
@@ -116,7 +80,7 @@ def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor] | None:
     its input. On CPUs that takes less than half the time of PyTorch's batch norm, which reads everything twice, if the
     tensor is too large for the caches.
     """
-    if x_BCHW.device.type != "cpu" or x_BCHW.dtype != torch.float32 or x_BCHW.numel() < _LARGE:
+    if x_BCHW.device.type != "cpu" or x_BCHW.dtype != torch.float32 or x_BCHW.numel() < _LARGE_VALUES:
         return None
     if not x_BCHW.is_contiguous(memory_format=torch.channels_last):
         return None
@@ -137,7 +101,7 @@ def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor] | None:
 
 @torch.no_grad()
 def recalibrate(
-    net: "ElasticMobileNetV3", arch: Architecture, resolution: int, batches: Iterable[Tensor]
+    net: ElasticMobileNetV3, arch: Architecture, resolution: int, batches: Iterable[Tensor]
 ) -> BatchNormStatistics:
     """Measure the batch norm statistics of a sub-network at a resolution; the supernet stays as it is.
 

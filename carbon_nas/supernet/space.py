@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import prod
 from operator import index
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,17 @@ from numpy.typing import NDArray
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet.architecture import Architecture, decoded
 from carbon_nas.supernet.layers import (
+    Activation,
     BlockSpec,
     HeadSpec,
     LayerSpec,
     SeparableSpec,
     Stage,
     StemSpec,
-    make_divisible,
+    block_specs,
 )
 
 __all__ = ["Choices", "SearchSpace"]
-
-SE_REDUCTION = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,12 +71,20 @@ class SearchSpace:
     separable_channels: int | None = None
 
     def __post_init__(self) -> None:
-        counts = [self.in_channels, self.stem_channels, self.stem_stride]
-        if self.separable_channels is not None:
-            counts.append(self.separable_channels)
-        rows = [value for row in self.stages for value in (row.out_channels, row.stride)]
-        if not self.stages or min(*counts, *rows, *self.head_channels) < 1:
-            raise self._refused("needs at least one stage, and channels and strides of at least 1")
+        for name in ("kernel_sizes", "expand_ratios", "depths", "resolutions", "head_channels"):
+            # Frozen, and hashed: whatever sequence was given becomes a tuple of Python's whole numbers.
+            object.__setattr__(self, name, self._whole(name, getattr(self, name)))
+        object.__setattr__(self, "stages", tuple(self.stages))
+        if not self.stages:
+            raise self._refused("needs at least one stage")
+        counts = [self.in_channels, self.stem_channels, self.stem_stride, *self.head_channels]
+        counts += [1 if self.separable_channels is None else self.separable_channels]
+        counts += [value for row in self.stages for value in (row.out_channels, row.stride)]
+        if min(self._whole("channels and strides", counts)) < 1 or len(self.head_channels) != 2:
+            raise self._refused("needs channels and strides of at least 1, and two of head_channels")
+        wrong = [row.activation for row in self.stages if row.activation not in get_args(Activation)]
+        if wrong:
+            raise self._refused(f"knows no activation {wrong[0]!r}, only {' and '.join(get_args(Activation))}")
         for name in ("kernel_sizes", "expand_ratios", "depths", "resolutions"):
             choices = getattr(self, name)
             if not choices or choices[0] < 1 or any(small >= large for small, large in pairwise(choices)):
@@ -87,6 +94,13 @@ class SearchSpace:
 
     def _refused(self, what: str) -> UsageError:
         return UsageError(what, where=f"space {self.name}")
+
+    def _whole(self, name: str, values: object) -> tuple[int, ...]:
+        # Whole numbers of any kind become Python's: an architecture has one key, whoever wrote it down.
+        try:
+            return tuple(map(index, values))  # type: ignore[call-overload]
+        except TypeError:
+            raise self._refused(f"{name} needs whole numbers, not {values!r}") from None
 
     @property
     def num_blocks(self) -> int:
@@ -118,28 +132,28 @@ class SearchSpace:
         Raises:
             UsageError: if a list has the wrong length or a value is no choice of this space.
         """
-        blocks, stages = self.num_blocks, len(self.stages)
-        kernel_sizes = self._checked("ks", ks, blocks, self.kernel_sizes)
-        expand_ratios = self._checked("e", e, blocks, self.expand_ratios)
-        depths = self._checked("d", d, stages, self.depths)
+        depths = self._checked("d", d, len(self.stages), self.depths)
+        active = self._active(depths)
         resolution = self.resolutions[-1] if resolution is None else resolution
         (at,) = self._checked("resolution", [resolution], 1, self.resolutions)
-        active = self._active(depths)
         return Architecture(
-            kernel_sizes=tuple(k if on else self.kernel_sizes[0] for k, on in zip(kernel_sizes, active, strict=True)),
-            expand_ratios=tuple(
-                ratio if on else self.expand_ratios[0] for ratio, on in zip(expand_ratios, active, strict=True)
-            ),
+            kernel_sizes=self._genes("ks", ks, active, self.kernel_sizes),
+            expand_ratios=self._genes("e", e, active, self.expand_ratios),
             depths=depths,
             resolution=at,
         )
 
+    def _genes(
+        self, name: str, given: int | Sequence[int], active: list[bool], choices: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        if isinstance(given, Sequence) and len(given) == len(active):
+            # The OFA code writes 0 or None where a block is skipped; here it is the smallest choice.
+            given = [value if on else choices[0] for value, on in zip(given, active, strict=True)]
+        values = self._checked(name, given, len(active), choices)
+        return tuple(value if on else choices[0] for value, on in zip(values, active, strict=True))
+
     def _checked(self, name: str, given: int | Sequence[int], count: int, choices: tuple[int, ...]) -> tuple[int, ...]:
-        try:
-            # Whole numbers of any kind become Python's: an architecture has one key, whoever wrote it down.
-            values = tuple(map(index, given)) if isinstance(given, Iterable) else (index(given),) * count
-        except TypeError:
-            raise self._refused(f"{name} needs whole numbers, not {given!r}") from None
+        values = self._whole(name, given if isinstance(given, Iterable) else [given] * count)
         if len(values) != count:
             raise self._refused(f"{name} needs {count} values, not {len(values)}")
         wrong = [value for value in values if value not in choices]
@@ -326,25 +340,6 @@ def _check(space: SearchSpace, arch: Architecture) -> None:
 @lru_cache(maxsize=1_024)
 def _blocks(space: SearchSpace, arch: Architecture) -> tuple[BlockSpec, ...]:
     space.check(arch)
-    specs: list[BlockSpec] = []
-    channels, size = space.stem_channels, space.stem(arch.resolution).out_size
-    if space.separable_channels is not None:
-        channels = space.separable_channels
-    for stage, row in enumerate(space.stages):
-        for position in range(arch.depths[stage]):
-            place = stage * space.depths[-1] + position
-            mid = make_divisible(round(channels * arch.expand_ratios[place]))
-            spec = BlockSpec(
-                index=place,
-                in_channels=channels,
-                mid_channels=mid,
-                out_channels=row.out_channels,
-                kernel_size=arch.kernel_sizes[place],
-                stride=row.stride if position == 0 else 1,
-                activation=row.activation,
-                squeeze_channels=make_divisible(mid // SE_REDUCTION) if row.squeeze_excite else None,
-                size=size,
-            )
-            specs.append(spec)
-            channels, size = spec.out_channels, spec.out_size
-    return tuple(specs)
+    separable, stem = space.separable_channels, space.stem(arch.resolution)
+    in_channels = stem.out_channels if separable is None else separable
+    return block_specs(space.stages, arch, deepest=space.depths[-1], in_channels=in_channels, size=stem.out_size)

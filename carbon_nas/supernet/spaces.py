@@ -1,17 +1,26 @@
 """The spaces that come with the tool, and a way to make others from a stage table."""
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
+from carbon_nas.errors import UsageError
 from carbon_nas.supernet.layers import Activation, Stage, make_divisible
 from carbon_nas.supernet.space import SearchSpace
 
-__all__ = ["OFFICIAL_RESOLUTIONS", "Row", "mobilenet_v3_space", "small_image_space", "table_space"]
-
-Row = tuple[int, int, Activation, bool]
-"""Output channels, stride of the first block, activation, squeeze-excite."""
+__all__ = ["OFFICIAL_RESOLUTIONS", "mobilenet_v3_space", "small_image_space", "table_space"]
 
 OFFICIAL_RESOLUTIONS = tuple(range(128, 225, 4))
-_MOBILENET_V3: tuple[Row, ...] = (
+
+
+def _rows(*rows: tuple[int, int, Activation, bool]) -> tuple[Stage, ...]:
+    return tuple(
+        Stage(out_channels=channels, stride=stride, activation=activation, squeeze_excite=squeeze)
+        for channels, stride, activation, squeeze in rows
+    )
+
+
+_MOBILENET_V3 = _rows(
     (24, 2, "relu", False),
     (40, 2, "relu", True),
     (80, 2, "h_swish", False),
@@ -22,7 +31,7 @@ _MOBILENET_V3: tuple[Row, ...] = (
 
 def table_space(
     name: str,
-    rows: Iterable[Row],
+    stages: Iterable[Stage],
     *,
     width_mult: float = 1.0,
     in_channels: int = 3,
@@ -43,10 +52,12 @@ def table_space(
     Raises:
         UsageError: if the table cannot be a network.
     """
+    if not (math.isfinite(width_mult) and width_mult > 0):
+        raise UsageError(f"width_mult must be a number above 0, not {width_mult}", where=f"space {name}")
 
     def wide(channels: int) -> int:
         # What is not there is not rounded up to something.
-        return make_divisible(channels * width_mult) if channels * width_mult > 0 else 0
+        return make_divisible(channels * width_mult) if channels > 0 else channels
 
     return SearchSpace(
         name=name,
@@ -54,10 +65,7 @@ def table_space(
         stem_channels=wide(stem_channels),
         stem_stride=stem_stride,
         separable_channels=None if separable_channels is None else wide(separable_channels),
-        stages=tuple(
-            Stage(out_channels=wide(channels), stride=stride, activation=activation, squeeze_excite=squeeze)
-            for channels, stride, activation, squeeze in rows
-        ),
+        stages=tuple(replace(stage, out_channels=wide(stage.out_channels)) for stage in stages),
         kernel_sizes=kernel_sizes,
         expand_ratios=expand_ratios,
         depths=depths,
@@ -91,7 +99,7 @@ def small_image_space(*, in_channels: int = 1, resolutions: tuple[int, ...] = (8
     """
     return table_space(
         "small_image",
-        ((8, 1, "relu", False), (16, 2, "relu", True), (24, 2, "h_swish", True)),
+        _rows((8, 1, "relu", False), (16, 2, "relu", True), (24, 2, "h_swish", True)),
         in_channels=in_channels,
         stem_channels=8,
         stem_stride=1,

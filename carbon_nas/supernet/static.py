@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carbon_nas.supernet.architecture import Architecture
+from carbon_nas.supernet.batch_norm import BN_EPS
 from carbon_nas.supernet.depthwise import DepthwiseConv2d
 from carbon_nas.supernet.layers import Activation, BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
 from carbon_nas.supernet.pointwise import PointwiseConv2d
 from carbon_nas.supernet.space import SearchSpace
+from carbon_nas.supernet.weights import initial
 
 __all__ = [
-    "BN_EPS",
     "Head",
     "InvertedBottleneck",
     "Separable",
@@ -31,7 +32,6 @@ __all__ = [
     "layer",
 ]
 
-BN_EPS = 1e-5
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
@@ -128,7 +128,7 @@ class Head(nn.Module):
 
 
 def channels_last(net: _Module) -> _Module:
-    """Store a network's weights channels-last, in place: on CPUs its steps take about half the time."""
+    """Store a network's weights channels-last, in place: on CPUs its steps take half the time or less."""
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
@@ -150,7 +150,8 @@ def layer(spec: LayerSpec) -> nn.Module:
 class StaticMobileNetV3(nn.Module):
     """One architecture as a plain network: `net(x_BCHW) -> logits_BK`. Input must have the architecture's resolution.
 
-    Weights start as He et al. (ICCV 2015) with fan-out, biases at zero, as in the OFA code.
+    Its weights are PyTorch's until `initialise` draws them, or `load_state_dict` fills them. Blocks go by their place
+    in the space, and so every tensor has the name that it has in the supernet.
     """
 
     def __init__(self, space: SearchSpace, arch: Architecture, num_classes: int) -> None:
@@ -158,7 +159,7 @@ class StaticMobileNetV3(nn.Module):
         self.stem = layer(space.stem(arch.resolution))
         separable = space.separable(arch.resolution)
         self.separable = None if separable is None else layer(separable)
-        self.blocks = nn.ModuleList(layer(spec) for spec in space.blocks(arch))
+        self.blocks = nn.ModuleDict({str(spec.index): layer(spec) for spec in space.blocks(arch)})
         self.head = layer(space.head(arch, num_classes))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -166,7 +167,7 @@ class StaticMobileNetV3(nn.Module):
         y = self.stem(x_BCHW)
         if self.separable is not None:
             y = self.separable(y)
-        for block in self.blocks:
+        for block in self.blocks.values():
             y = block(y)
         logits: Tensor = self.head(y)
         return logits
@@ -175,16 +176,8 @@ class StaticMobileNetV3(nn.Module):
 def initialise(net: nn.Module, generator: torch.Generator) -> None:
     """Draw the weights of a network from one generator, on the CPU, so that a seed means the same everywhere."""
     with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, nn.Conv2d):
-                # The OFA code ignores groups here, and so a depthwise kernel starts small on purpose.
-                fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
-                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * (2.0 / fan_out) ** 0.5)
-                if module.bias is not None:
-                    module.bias.zero_()
-            elif isinstance(module, nn.Linear):
-                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * 0.01)
-                module.bias.zero_()
+        for name, parameter in net.named_parameters():
+            parameter.copy_(initial(name, tuple(parameter.shape), generator))
 
 
 def fold_batch_norm(net: nn.Module) -> nn.Module:

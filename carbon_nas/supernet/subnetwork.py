@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from carbon_nas.supernet.architecture import Architecture
+from carbon_nas.supernet.batch_norm import by_batch
+from carbon_nas.supernet.functional import forward
 from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.passes import by_batch, forward
 from carbon_nas.supernet.weights import corner, static_weights
 
 __all__ = ["SubNetwork"]
@@ -19,7 +20,8 @@ class SubNetwork:
         subnetwork.add_gradients()
 
     Through `net(x, arch)` autograd makes zeros as large as each parameter, copies the corner's gradient into them and
-    adds all of it. Here only the corners are added up, all in one call.
+    adds all of it. Here only the corners are added up, all in one call, which must not be forgotten: until then the
+    supernet has learnt hardly anything. `DistributedDataParallel` does not see gradients that are added this way.
     """
 
     def __init__(self, net: ElasticMobileNetV3, arch: Architecture) -> None:

@@ -5,15 +5,17 @@ under the same name; only a depthwise kernel smaller than the largest is a learn
 tensor of its largest sub-network, and the matrices of these maps besides.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
 
-__all__ = ["block_name", "corner", "is_matrix", "kernel_of", "matrix_name", "matrix_shapes", "shapes", "static_weights"]
+__all__ = ["block_name", "corner", "initial", "is_matrix", "matrix_shapes", "shapes", "static_weights"]
 
 Shape = tuple[int, ...]
 
@@ -64,15 +66,14 @@ def shapes(layers: Iterable[LayerSpec], *, kernel_size: int | None = None) -> di
 def matrix_shapes(layers: Iterable[LayerSpec], kernel_sizes: tuple[int, ...]) -> dict[str, Shape]:
     """Return the shapes of the matrices that the blocks need to reach their kernel sizes from the largest one."""
     return {
-        matrix_name(spec, small, large): (small * small, small * small)
+        _matrix_name(spec, small, large): (small * small, small * small)
         for spec in layers
         if isinstance(spec, BlockSpec)
-        for small, large in reversed(list(pairwise(kernel_sizes)))
-        if large > spec.kernel_size
+        for small, large in _steps(kernel_sizes, spec.kernel_size)
     }
 
 
-def matrix_name(spec: BlockSpec, small: int, large: int) -> str:
+def _matrix_name(spec: BlockSpec, small: int, large: int) -> str:
     """Name the matrix that makes a smaller kernel of a larger one."""
     return f"{block_name(spec)}.depthwise.matrices.{large}to{small}"
 
@@ -89,25 +90,48 @@ def corner(tensor: Tensor, shape: Shape) -> Tensor:
     return tensor[tuple(slice(length) for length in shape)]
 
 
-def kernel_of(spec: BlockSpec, largest: Tensor, weights: Mapping[str, Tensor], kernel_sizes: tuple[int, ...]) -> Tensor:
+def _steps(kernel_sizes: tuple[int, ...], wanted: int) -> list[tuple[int, int]]:
+    """Return the ways from the largest kernel size down to one, as (smaller, larger)."""
+    return [(small, large) for small, large in reversed(list(pairwise(kernel_sizes))) if large > wanted]
+
+
+def _kernel_of(
+    spec: BlockSpec, largest: Tensor, weights: Mapping[str, Tensor], kernel_sizes: tuple[int, ...]
+) -> Tensor:
     """Return a block's depthwise kernel, of shape (channels, 1, k, k): step by step, a map of the centre of the larger.
 
     Source: Cai et al., ICLR 2020, section 3.3, elastic kernel size.
     """
-    kernel, channels = largest, len(largest)
-    for small, large in reversed(list(pairwise(kernel_sizes))):
-        if large <= spec.kernel_size:
-            break
-        cut = (large - small) // 2
-        centre = kernel[:, :, cut : cut + small, cut : cut + small].reshape(channels, small * small)
-        flat = F.linear(centre, weights[matrix_name(spec, small, large)])
-        # One channel means that both memory formats hold the same bytes; PyTorch goes by the strides, and convolutions
-        # of maps of one pixel take twice as long if they say the other one.
-        last = largest.stride(1) == 1
-        kernel = (
-            flat.view(channels, small, small, 1).permute(0, 3, 1, 2) if last else flat.view(channels, 1, small, small)
-        )
+    kernel: Tensor = largest
+    channels = len(largest)
+    # Weights are made in their own precision, whatever the passes compute in: `extract` has to find the same ones.
+    with torch.autocast(largest.device.type, enabled=False):
+        for small, large in _steps(kernel_sizes, spec.kernel_size):
+            cut = (large - small) // 2
+            centre = kernel[:, :, cut : cut + small, cut : cut + small].reshape(channels, small * small)
+            flat = F.linear(centre, weights[_matrix_name(spec, small, large)])
+            # One channel means that both memory formats hold the same bytes; PyTorch goes by the strides, and
+            # convolutions of maps of one pixel take twice as long if they say the other one.
+            kernel = flat.view(channels, small, small, 1).permute(0, 3, 1, 2)
+            if largest.stride(1) != 1:
+                kernel = flat.view(channels, 1, small, small)
     return kernel
+
+
+def initial(name: str, shape: Shape, generator: torch.Generator) -> Tensor:
+    """Return what a tensor starts as, on the CPU.
+
+    He et al. (ICCV 2015) by fan-out, batch norm and matrices at the identity, biases at zero, as in the OFA code; the
+    classifier a normal of 0.01, where that code leaves PyTorch's default.
+    """
+    if is_matrix(name):
+        return torch.eye(shape[0])
+    if name == "head.classifier.weight":
+        return torch.randn(shape, generator=generator) * 0.01
+    if len(shape) == 4:
+        # The OFA code ignores groups here, and so a depthwise kernel starts small on purpose.
+        return torch.randn(shape, generator=generator) * math.sqrt(2.0 / (shape[0] * shape[2] * shape[3]))
+    return torch.ones(shape) if name.endswith("bn.weight") else torch.zeros(shape)
 
 
 def static_weights(
@@ -118,5 +142,5 @@ def static_weights(
     for spec in layers:
         if isinstance(spec, BlockSpec):
             name = f"{block_name(spec)}.depthwise.conv.weight"
-            weights[name] = kernel_of(spec, corners[name], corners, kernel_sizes)
+            weights[name] = _kernel_of(spec, corners[name], corners, kernel_sizes)
     return weights

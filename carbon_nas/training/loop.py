@@ -82,11 +82,13 @@ def optimiser_of(
     """Return SGD with Nesterov's momentum, in which weight decay spares biases and batch norm.
 
     It is to be zeroed with `set_to_none=False`: momentum and decay keep acting on weights that a step does not use, as
-    in the OFA code.
+    in the OFA code. Choose device and memory format before: a fused step takes gradients to lie as their weights do.
     """
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
     for name, parameter in named_parameters:
+        if not parameter.requires_grad:
+            continue
         (spared if "bn" in name or "bias" in name else decayed).append(parameter)
         # From the first step on, and not from the first that uses them; fused optimisers insist on it.
         parameter.grad = torch.zeros_like(parameter)

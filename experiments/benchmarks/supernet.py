@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from carbon_nas.supernet import Architecture, ElasticMobileNetV3, extract, mobilenet_v3_space, recalibrate
 from carbon_nas.supernet.depthwise import DepthwiseConv2d
-from carbon_nas.supernet.passes import Normalise
+from carbon_nas.supernet.functional import Normalise
 from carbon_nas.supernet.static import channels_last
 from carbon_nas.supernet.subnetwork import SubNetwork
 from carbon_nas.training import TrainerPlan

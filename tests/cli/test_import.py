@@ -1,10 +1,11 @@
 """Taking in a network from the command line."""
 
 import pytest
+import safetensors.torch
 import torch
 
 from carbon_nas.supernet import load_supernet
-from tests.supernet.weights import current, narrow_net, older, seen, static
+from tests.supernet.checkpoints import current, narrow_net, older, seen, static
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_released_file_becomes_a_supernet_that_computes_the_same(take_in, rele
     assert found.origin["file"] == "ofa_mbv3_w0.25"
     again = take_in(str(released))
     assert again.returncode == 2
-    assert "holds a supernet already" in again.stderr
+    assert "holds a supernet.json already" in again.stderr
 
 
 def test_a_teacher_for_another_task_is_taken_without_classifier_and_matrices(take_in, tmp_path):
@@ -52,3 +53,11 @@ def test_anything_else_is_one_line_of_error(take_in, tmp_path, content):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: file: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_lies_there_is_never_replaced(take_in, tmp_path):
+    safetensors.torch.save_file(current(narrow_net()), tmp_path / "weights.safetensors")
+    before = (tmp_path / "weights.safetensors").read_bytes()
+    done = take_in("weights.safetensors", "--out", ".")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (tmp_path / "weights.safetensors").read_bytes() == before

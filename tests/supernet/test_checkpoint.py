@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from carbon_nas.errors import CheckpointError
-from carbon_nas.supernet import ElasticMobileNetV3, load_supernet, recalibrate, save_supernet
+from carbon_nas.errors import CheckpointError, OutputError
+from carbon_nas.files import write_whole
+from carbon_nas.supernet import ElasticMobileNetV3, checkpoint, load_supernet, recalibrate, save_supernet
 from carbon_nas.supernet.checkpoint import DESCRIPTION, WEIGHTS
 from tests.supernet.spaces import SMALL, images, scrambled
 
@@ -65,7 +66,7 @@ def flip(folder):
     [
         (flip, "by its hash"),
         (lambda folder: (folder / WEIGHTS).unlink(), "cannot be read as a supernet"),
-        (lambda folder: (folder / DESCRIPTION).unlink(), "does not describe a supernet"),
+        (lambda folder: (folder / DESCRIPTION).unlink(), "there is no supernet here"),
         (lambda folder: (folder / DESCRIPTION).write_text("{"), "does not describe a supernet"),
         (edited(lambda one: one.update(version=2)), "does not describe a supernet"),
         (edited(lambda one: one.update(num_classes=7)), "cannot be read as a supernet"),
@@ -83,14 +84,31 @@ def test_what_is_damaged_is_refused_in_one_line(kept, damage, said):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_save_that_is_interrupted_leaves_no_description_of_other_weights(net, kept, monkeypatch):
-    from carbon_nas.supernet import checkpoint
+def stopping_at(name):
+    def write(path, data):
+        if path.name == name:
+            raise OutputError("disk full", where=str(path))
+        write_whole(path, data)
 
-    def stopped(path, data):
-        raise KeyboardInterrupt
+    return write
 
-    monkeypatch.setattr(checkpoint, "write_whole", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        save_supernet(kept, net)
-    with pytest.raises(CheckpointError, match="does not describe"):
+
+def test_a_save_that_fails_leaves_what_was_there(net, kept, monkeypatch):
+    monkeypatch.setattr(checkpoint, "write_whole", stopping_at(WEIGHTS))
+    with pytest.raises(OutputError):
+        save_supernet(kept, ElasticMobileNetV3(SMALL, 3))
+    assert load_supernet(kept).net.num_classes == 10
+
+
+def test_a_save_that_fails_half_way_is_refused_and_never_taken_for_either(net, kept, monkeypatch):
+    monkeypatch.setattr(checkpoint, "write_whole", stopping_at(DESCRIPTION))
+    with pytest.raises(OutputError):
+        save_supernet(kept, ElasticMobileNetV3(SMALL, 3))
+    with pytest.raises(CheckpointError, match="by its hash"):
         load_supernet(kept)
+
+
+def test_statistics_at_a_resolution_that_the_space_does_not_offer_come_back(net, tmp_path):
+    save_supernet(tmp_path, net, recalibrate(net, SMALL.min(), 16, [images(16)]))
+    found = load_supernet(tmp_path).statistics
+    assert (found.resolution, found.architecture) == (16, SMALL.min().at(16))

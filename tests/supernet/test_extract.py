@@ -41,6 +41,28 @@ def test_in_training_the_extracted_network_agrees_bit_for_bit(net, arch):
         assert torch.equal(extract(net, arch).train()(x), net(x, arch))
 
 
+def test_with_statistics_it_comes_in_evaluation_and_without_in_training(net):
+    arch = SMALL.min()
+    assert not extract(net, arch, calibrated(net, arch)).training
+    assert not extract(net, arch, calibrated(net, arch), fold_bn=True).training
+    assert extract(net, arch).training
+
+
+def test_under_autocast_the_extracted_network_agrees_bit_for_bit(net):
+    for arch in ARCHITECTURES[:6]:
+        statistics, x = calibrated(net, arch), images(arch.resolution)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(extract(net, arch, statistics)(x), net(x, arch, statistics))
+
+
+def test_the_precision_of_the_supernet_is_kept():
+    net, arch = scrambled(ElasticMobileNetV3(SMALL, 10)).double(), SMALL.min()
+    x = images(8).double()
+    statistics = recalibrate(net, arch, 8, [x])
+    with torch.no_grad():
+        torch.testing.assert_close(extract(net, arch, statistics)(x), net(x, arch, statistics), rtol=1e-6, atol=1e-6)
+
+
 def test_the_extracted_network_shares_nothing_with_the_supernet(net):
     before, arch = state(net), SMALL.max()
     static = extract(net, arch, calibrated(net, arch))

@@ -71,7 +71,7 @@ def test_every_kernel_is_laid_out_in_memory_as_a_static_network_s(memory_format)
     net = ElasticMobileNetV3(TINY, 3).to(memory_format=memory_format)
     static = extract(net, TINY.min()).to(memory_format=memory_format)
     for size in TINY.kernel_sizes:
-        assert (kernel(net, 0, size).stride(1) == 1) is (static.blocks[0].depthwise.conv.weight.stride(1) == 1)
+        assert (kernel(net, 0, size).stride(1) == 1) is (static.blocks["0"].depthwise.conv.weight.stride(1) == 1)
 
 
 def test_before_any_training_a_smaller_kernel_is_the_centre_itself():

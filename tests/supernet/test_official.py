@@ -11,9 +11,10 @@ from carbon_nas.supernet import (
     load_official_state_dict,
     mobilenet_v3_space,
     official_state_dict,
+    recalibrate,
 )
+from tests.supernet.checkpoints import NARROW, current, narrow_net, older, seen, static
 from tests.supernet.spaces import SMALL, images
-from tests.supernet.weights import NARROW, current, narrow_net, older, seen, static
 
 LISTED = Path(__file__).parents[1] / "golden" / "ofa-mbv3-w1.0.txt"
 """Name and shape of every entry of the official state dict at width 1.0, as the OFA code prints it."""
@@ -37,12 +38,20 @@ def source():
     return narrow_net()
 
 
-@pytest.mark.parametrize("renamed", [dict, older, lambda state: {f"module.{name}": one for name, one in state.items()}])
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        dict,
+        older,
+        lambda state: {f"module.{name}": one for name, one in state.items()},
+        lambda state: {"state_dict": state},
+    ],
+)
 def test_current_older_and_wrapped_names_load_into_the_same_network(source, renamed):
     net, statistics = narrow_net(seed=1), seen(source)
     loaded = load_official_state_dict(net, renamed(current(source, statistics)))
     assert same_weights(net, source)
-    assert (loaded.classifier, loaded.matrices) == (True, True)
+    assert (loaded.classifier_loaded, loaded.matrices_loaded) == (True, True)
     x = images(32).expand(-1, 3, -1, -1)
     with torch.no_grad():
         expected = source(x, NARROW.max(), statistics)
@@ -52,7 +61,7 @@ def test_current_older_and_wrapped_names_load_into_the_same_network(source, rena
 def test_a_static_teacher_fills_the_largest_network_and_leaves_the_matrices_alone(source):
     net, statistics = ElasticMobileNetV3(NARROW, 10), seen(source)
     loaded = load_official_state_dict(net, older(static(current(source, statistics))))
-    assert loaded.matrices is False
+    assert loaded.matrices_loaded is False
     assert torch.equal(net.parameter("blocks.0.depthwise.matrices.7to5"), torch.eye(25))
     x = images(32).expand(-1, 3, -1, -1)
     with torch.no_grad():
@@ -63,7 +72,7 @@ def test_with_another_number_of_classes_the_classifier_stays(source):
     net = narrow_net(num_classes=3, seed=1)
     before = net.parameter("head.classifier.weight").clone()
     loaded = load_official_state_dict(net, current(source))
-    assert loaded.classifier is False
+    assert loaded.classifier_loaded is False
     assert torch.equal(net.parameter("head.classifier.weight"), before)
     assert torch.equal(net.parameter("head.mix.weight"), source.parameter("head.mix.weight"))
 
@@ -82,6 +91,14 @@ def without(part):
         (lambda state: {**state, "blocks.21.x": torch.zeros(1)}, "blocks.21.x is no tensor of this network"),
         (lambda state: {**state, **older(state)}, "are two names of one tensor"),
         (lambda state: {**state, "first_conv.conv.weight": torch.zeros(8, 1, 3, 3)}, "has the shape (8, 1, 3, 3)"),
+        (
+            lambda state: {**state, "classifier.linear.bias": torch.zeros(10).int()},
+            "something else than finite numbers",
+        ),
+        (lambda state: {**state, "classifier.linear.bias": torch.full((10,), torch.nan)}, "finite numbers"),
+        (lambda state: {**state, "first_conv.bn.running_var": -torch.ones(8)}, "holds a negative variance"),
+        (lambda state: {**state, "first_conv.bn.running_var": torch.ones(8, device="meta")}, "is no plain tensor"),
+        (lambda state: [state], "this is no state dict but a list"),
     ],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_loaded(source, change, said):
@@ -108,8 +125,6 @@ def test_without_statistics_batch_norm_goes_out_as_it_is_born(source):
 
 
 def test_statistics_of_a_smaller_network_cannot_go_out(source):
-    from carbon_nas.supernet import recalibrate
-
     some = recalibrate(source, NARROW.min(), 32, [images(32).expand(-1, 3, -1, -1)])
     with pytest.raises(UsageError, match="say nothing about"):
         official_state_dict(source, some)

@@ -4,18 +4,19 @@ import pytest
 import torch
 
 from carbon_nas.supernet import recalibration
+from carbon_nas.supernet.batch_norm import BN_EPS
 from carbon_nas.supernet.recalibration import Observer
 
-SITE, EPS = "somewhere", 1e-5
+SITE = "somewhere"
 
 
 @pytest.fixture
 def any_size(monkeypatch):
     """Let tensors of tests take the way of those that are too large for the caches."""
-    monkeypatch.setattr(recalibration, "_LARGE", 1)
+    monkeypatch.setattr(recalibration, "_LARGE_VALUES", 1)
 
 
-def batch(memory_format=torch.channels_last, *, mean=3.0, spread=0.5):
+def batch(memory_format=torch.channels_last, *, mean=1.0, spread=0.5):
     generator = torch.Generator().manual_seed(0)
     x = mean + spread * torch.randn(5, 7, 6, 4, generator=generator, dtype=torch.float64)
     return x.float().contiguous(memory_format=memory_format)
@@ -26,8 +27,10 @@ def observed(x):
     observer, channels = Observer(), x.shape[1]
     weight, bias = torch.linspace(0.5, 2.0, channels), torch.linspace(-1.0, 1.0, channels)
     exact = x.double()
-    expected = torch.nn.functional.batch_norm(exact, None, None, weight.double(), bias.double(), training=True, eps=EPS)
-    found = observer(SITE, x.clone(), weight, bias, EPS)
+    expected = torch.nn.functional.batch_norm(
+        exact, None, None, weight.double(), bias.double(), training=True, eps=BN_EPS
+    )
+    found = observer(SITE, x.clone(), weight, bias)
     return observer, found, expected, exact
 
 
@@ -64,5 +67,22 @@ def test_a_channel_without_any_spread_is_no_trouble(any_size):
 def test_large_batches_are_normalised_in_place(any_size):
     x = batch()
     with torch.no_grad():
-        y = Observer()(SITE, x, torch.ones(7), torch.zeros(7), EPS)
+        y = Observer()(SITE, x, torch.ones(7), torch.zeros(7))
     assert y.data_ptr() == x.data_ptr()
+
+
+@pytest.mark.parametrize("mean", [1.0, 4.0, 10.0, 30.0])
+def test_a_million_values_are_summed_up_as_exactly_as_by_batch_norm(mean):
+    generator = torch.Generator().manual_seed(0)
+    x = (mean + torch.randn(20, 8, 240, 240, generator=generator)).contiguous(memory_format=torch.channels_last)
+    observer = observed(x)[0]
+    exact = torch.var_mean(x.double(), (0, 2, 3), unbiased=False)[0]
+    torch.testing.assert_close(observer._var[SITE] / len(x), exact.float(), rtol=2e-3, atol=0)
+
+
+def test_half_precision_is_added_up_in_float32():
+    x = batch().bfloat16()
+    with torch.no_grad():
+        observer = Observer()
+        observer(SITE, x, torch.ones(7), torch.zeros(7))
+    assert observer._mean[SITE].dtype == torch.float32

@@ -62,7 +62,7 @@ def test_what_skipped_blocks_are_set_to_makes_no_difference(data):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"ks": [3, 3, 3, 9]}, "ks holds 9; the choices are 3, 5"),
+        ({"ks": [9, 3, 3, 3]}, "ks holds 9; the choices are 3, 5"),
         ({"e": [1, 2, 2, 2]}, "e holds 1; the choices are 2, 3"),
         ({"d": [0, 1]}, "d holds 0; the choices are 1, 2"),
         ({"resolution": 7}, "resolution holds 7; the choices are 4, 6"),
@@ -76,6 +76,15 @@ def test_an_impossible_architecture_is_refused_and_the_choices_are_named(change,
         TINY.architecture(**{"ks": [3] * 4, "e": [2] * 4, "d": [1, 1], "resolution": 4, **change})
     assert said in str(refusal.value)
     assert "space tiny" in str(refusal.value)
+
+
+@pytest.mark.parametrize("nothing", [0, None])
+def test_the_ofa_code_may_write_nothing_where_a_block_is_skipped(nothing):
+    assert TINY.architecture(ks=[5, nothing, 5, 5], e=[3, nothing, 3, 3], d=[1, 2]) == TINY.architecture(
+        ks=5, e=3, d=[1, 2]
+    )
+    with pytest.raises(UsageError):
+        TINY.architecture(ks=[nothing, 5, 5, 5], e=3, d=2)
 
 
 def test_the_resolution_is_the_largest_unless_it_is_given():

@@ -7,7 +7,7 @@ import torch
 
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet import StaticMobileNetV3, cost, mobilenet_v3_space, small_image_space, table_space
-from carbon_nas.supernet.layers import BlockSpec, HeadSpec, SeparableSpec, StemSpec
+from carbon_nas.supernet.layers import BlockSpec, HeadSpec, SeparableSpec, Stage, StemSpec
 from tests.supernet.spaces import ONE, TINY
 
 OFFICIAL, WIDE = mobilenet_v3_space(), mobilenet_v3_space(1.2)
@@ -144,7 +144,10 @@ def test_the_largest_network_of_width_1_2_costs_what_the_ofa_code_counts():
     assert cost(WIDE, WIDE.max(), 1000).macs / 1e6 == pytest.approx(843.1, abs=0.05)
 
 
-ROWS = ((12, 1, "h_swish", True), (20, 2, "relu", False))
+ROWS = (
+    Stage(out_channels=12, stride=1, activation="h_swish", squeeze_excite=True),
+    Stage(out_channels=20, stride=2, activation="relu", squeeze_excite=False),
+)
 
 
 def test_another_stage_table_makes_another_space():
@@ -225,7 +228,23 @@ def test_a_stage_table_is_checked_as_well():
         table_space("mine", ())
 
 
-@pytest.mark.parametrize("change", [{"rows": ((0, 1, "relu", False),)}, {"stem_channels": 0}, {"width_mult": 0.0}])
+@pytest.mark.parametrize("change", [{"stages": (replace(ROWS[0], out_channels=0),)}, {"stem_channels": 0}])
 def test_no_channels_in_a_stage_table_are_refused_and_not_rounded_up(change):
     with pytest.raises(UsageError, match="at least 1"):
-        table_space("mine", **{"rows": ROWS, **change})
+        table_space("mine", **{"stages": ROWS, **change})
+
+
+@pytest.mark.parametrize("width_mult", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_width_multiplier_is_a_number_above_zero(width_mult):
+    with pytest.raises(UsageError, match="width_mult must be a number above 0"):
+        mobilenet_v3_space(width_mult)
+
+
+def test_any_sequence_of_choices_makes_the_same_space():
+    assert mobilenet_v3_space(resolutions=range(128, 225, 4)) == OFFICIAL
+    assert hash(mobilenet_v3_space(resolutions=list(OFFICIAL.resolutions))) == hash(OFFICIAL)
+
+
+def test_an_unknown_activation_is_refused_at_birth():
+    with pytest.raises(UsageError, match="knows no activation 'gelu', only relu and h_swish"):
+        table_space("mine", [replace(ROWS[0], activation="gelu")])

@@ -181,3 +181,10 @@ def test_the_optimiser_finds_gradients_of_zero_before_the_first_step():
     optimiser.step()
     assert learner.parameters["conv.weight"].item() < 1.0
     assert learner.parameters["bn.weight"].item() == 1.0
+
+
+def test_what_is_frozen_neither_moves_nor_decays():
+    learner = Slope()
+    learner.parameters["conv.weight"].requires_grad_(False)
+    optimiser_of(learner.named_parameters(), TrainerPlan(weight_decay=0.1), learning_rate=1.0).step()
+    assert learner.parameters["conv.weight"].item() == 1.0

@@ -13,10 +13,10 @@ torch.set_num_threads(1)
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 for _ in range(2):
-    torch.ones(16 * 2**20)
+    torch.ones(9 * 2**20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
-    torch.ones(16 * 2**20)
+for _ in range(6):
+    torch.ones(9 * 2**20)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
@@ -28,8 +28,8 @@ def faults(how):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_large_tensors_reuse_the_pages_of_those_that_are_gone():
-    assert faults("kept") < 100
-    assert faults("given back") > 10_000
+    # How many pages there are is the system's affair.
+    assert 2 * faults("kept") < faults("given back")
 
 
 def test_elsewhere_nothing_happens(monkeypatch):

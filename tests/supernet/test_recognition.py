@@ -8,29 +8,22 @@ import torch
 
 from carbon_nas.errors import CheckpointError
 from carbon_nas.supernet import ElasticMobileNetV3, mobilenet_v3_space, official_state_dict
-from carbon_nas.supernet.released import read_tensors, recognise
-from tests.supernet.weights import NARROW, current, narrow_net, older, static
+from carbon_nas.supernet.recognition import read_tensors, recognise
+from tests.supernet.checkpoints import NARROW, current, narrow_net, older, static
 
 
 @pytest.mark.parametrize("width_mult", [0.25, 0.5, 1.0, 1.2])
 def test_the_width_follows_from_the_shapes(width_mult):
     space = mobilenet_v3_space(width_mult)
-    with torch.device("meta"):
-        shapes = {name: torch.empty(one.shape) for name, one in official_state_dict(_cpu_net(space)).items()}
-    found = recognise(shapes)
+    found = recognise(official_state_dict(ElasticMobileNetV3(space, 7)))
     assert found.space == space
-    assert (found.num_classes, found.older_names, found.static) == (7, False, False)
-
-
-def _cpu_net(space):
-    with torch.device("cpu"):
-        return ElasticMobileNetV3(space, 7)
+    assert (found.num_classes, found.older_names, found.is_static) == (7, False, False)
 
 
 def test_older_names_static_networks_and_grey_images_are_told_apart():
     state = current(narrow_net())
     assert recognise(older(state)).older_names is True
-    assert recognise(static(state)).static is True
+    assert recognise(static(state)).is_static is True
     grey = mobilenet_v3_space(0.25, in_channels=1)
     assert recognise(current(ElasticMobileNetV3(grey, 2))).space.in_channels == 1
 
@@ -97,3 +90,20 @@ def test_what_is_no_file_of_weights_is_refused_in_one_line_and_never_run(tmp_pat
 
 def test_narrow_is_what_it_says():
     assert recognise(current(narrow_net())).space.stages == NARROW.stages
+
+
+@pytest.mark.parametrize(
+    "name_and_tensor",
+    [
+        (7, torch.zeros(1)),
+        ("classifier.linear.bias", torch.zeros(())),
+        ("first_conv.conv.weight", torch.zeros(3)),
+        ("classifier.linear.bias", torch.zeros(1).expand(10**9)),
+        ("first_conv.conv.weight", torch.zeros(4, 3, 3, 3).to_sparse()),
+        ("first_conv.conv.weight", torch.zeros(4, 3, 3, 3, device="meta")),
+    ],
+)
+def test_odd_tensors_are_refused(name_and_tensor):
+    name, tensor = name_and_tensor
+    with pytest.raises(CheckpointError):
+        recognise({**current(narrow_net()), name: tensor})

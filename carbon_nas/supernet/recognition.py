@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from carbon_nas.errors import CheckpointError
-from carbon_nas.supernet.official import by_meaning, meaning, official_name
+from carbon_nas.supernet.official import by_canonical_name, canonical_name, official_name
 from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.spaces import mobilenet_v3_space
 from carbon_nas.supernet.weights import shapes
 
-__all__ = ["Released", "read_tensors", "recognise"]
+__all__ = ["Recognised", "read_tensors", "recognise"]
 
 _WIDTH_MULTS = (1.0, 1.2, *(hundredths / 100 for hundredths in range(25, 301)))
 _OTHERS = {
@@ -27,20 +27,20 @@ _OTHERS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Released:
+class Recognised:
     """What official weights are.
 
     Attributes:
         space: the search space, by the widths of the tensors.
         num_classes: of the classifier.
         older_names: whether blocks go by `mobile_inverted_conv`, as in the released files.
-        static: whether it is a plain network, such as the largest one before shrinking, without matrices.
+        is_static: whether it is a plain network, such as the largest one before shrinking, without matrices.
     """
 
     space: SearchSpace
     num_classes: int
     older_names: bool
-    static: bool
+    is_static: bool
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -50,18 +50,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: if the file cannot be read, or holds something else.
     """
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             return safetensors.torch.load_file(path)
         with warnings.catch_warnings():  # About pickles of other kinds; whatever is wrong with one ends as an error.
             warnings.simplefilter("ignore")
             held: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A damaged file makes the readers raise nearly anything.
-        # Torch explains at length how to run what the file says; that is never done here.
-        reason = str(error).partition("\n")[0].partition(". ")[0]
+        # Torch tells at length how to run what the file says; that is never done here.
+        code = "Weights only load failed" in str(error)
         raise CheckpointError(
-            f"cannot be read as weights ({reason})",
+            "is no file of weights, or holds code beside them, which is never run" if code else "is no file of weights",
             where=str(path),
-            cure="give a file that torch.load(weights_only=True) takes, or safetensors",
+            cure="give a file of a state dict, as torch.save(net.state_dict(), ...) or safetensors write it",
         ) from error
     held = held.get("state_dict", held) if isinstance(held, Mapping) else held
     if not isinstance(held, Mapping) or not held or not all(isinstance(value, Tensor) for value in held.values()):
@@ -69,30 +69,36 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(held)
 
 
-def recognise(state_dict: Mapping[str, Tensor]) -> Released:
+def _is_safetensors(path: Path) -> bool:
+    # The length of a JSON header, and then the header; PyTorch's files begin with a pickle or a zip.
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def recognise(state_dict: Mapping[str, Tensor]) -> Recognised:
     """Tell what official weights are from their names and shapes.
 
     Raises:
         CheckpointError: if they are none of OFAMobileNetV3.
     """
-    given = by_meaning(state_dict)
+    given = by_canonical_name(state_dict)
     for name, family in _OTHERS.items():
         if name in given:
             raise CheckpointError(f"these are weights of {family}; only OFAMobileNetV3 can be taken in")
-    needed = [official_name(name) for name in ("stem.conv.weight", "head.classifier.bias")]
-    if not all(name in given for name in needed):
-        raise CheckpointError(f"these are no weights of OFAMobileNetV3: there is no {needed[0]} or no {needed[1]}")
-    in_channels, num_classes = given[needed[0]][1].shape[1], len(given[needed[1]][1])
+    stem, bias = (given.get(official_name(name)) for name in ("stem.conv.weight", "head.classifier.bias"))
+    if stem is None or bias is None or stem[1].dim() != 4 or bias[1].dim() != 1:
+        raise CheckpointError("these are no weights of OFAMobileNetV3: it has another stem or classifier")
+    in_channels, num_classes = stem[1].shape[1], len(bias[1])
     found = {key: tensor.shape for key, (_, tensor) in given.items()}
     for width_mult in _WIDTH_MULTS:
         space = mobilenet_v3_space(width_mult, in_channels=in_channels)
         needed_shapes = shapes(space.layers(space.max(), num_classes), kernel_size=space.kernel_sizes[-1])
-        if all(found.get(meaning(official_name(name))) == shape for name, shape in needed_shapes.items()):
-            return Released(
+        if all(found.get(canonical_name(official_name(name))) == shape for name, shape in needed_shapes.items()):
+            return Recognised(
                 space=space,
                 num_classes=num_classes,
                 older_names=any(".mobile_inverted_conv." in name for name in state_dict),
-                static=not any(key.endswith("_matrix") for key in found),
+                is_static=not any(key.endswith("_matrix") for key in found),
             )
     raise CheckpointError(
         "these have the names of OFAMobileNetV3, and the widths of no whole supernet",

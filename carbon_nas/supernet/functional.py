@@ -1,35 +1,24 @@
 """One forward pass as a pure function of layers, weights and images. Nothing is remembered.
 
+It is the computation of the modules of `static.py`, on tensors that are handed in; tests hold the two together bit for
+bit. One in terms of the other would cost either the plain modules or the speed of the step.
+
 Shape letters: B batch, C channels, H height, W width, K classes.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from torch import Tensor
 from torch.nn import functional as F
 
+from carbon_nas.supernet.batch_norm import Normalise
 from carbon_nas.supernet.depthwise import depthwise_conv2d
 from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
 from carbon_nas.supernet.pointwise import pointwise_conv2d
-from carbon_nas.supernet.static import BN_EPS, activate
+from carbon_nas.supernet.static import activate
 from carbon_nas.supernet.weights import block_name
 
-__all__ = ["Normalise", "by_batch", "features", "forward"]
-
-
-class Normalise(Protocol):
-    """How a batch norm at a named site treats its input."""
-
-    def __call__(self, site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
-        """Return the normalised input."""
-        ...
-
-
-def by_batch(site: str, x_BCHW: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float) -> Tensor:
-    """Normalise by the statistics of this batch, as in training."""
-    del site
-    return F.batch_norm(x_BCHW, None, None, weight_C, bias_C, training=True, eps=eps)
+__all__ = ["features", "forward"]
 
 
 def forward(layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: Tensor, normalise: Normalise) -> Tensor:
@@ -53,7 +42,7 @@ def features(
 
     def norm(y: Tensor, name: str) -> Tensor:
         site = f"{name}.bn"
-        return normalise(site, y, weights[f"{site}.weight"], weights[f"{site}.bias"], BN_EPS)
+        return normalise(site, y, weights[f"{site}.weight"], weights[f"{site}.bias"])
 
     def pointwise_norm(x: Tensor, name: str) -> Tensor:
         return norm(pointwise_conv2d(x, weights[f"{name}.conv.weight"]), name)

@@ -16,12 +16,11 @@ def narrow_net(num_classes=10, seed=0):
 def seen(net, seed=0):
     """Return statistics of the largest sub-network that are no one's default."""
     generator = torch.Generator().manual_seed(seed)
-    sites = {name.removesuffix(".weight"): one for name, one in net.named_parameters() if name.endswith("bn.weight")}
     return BatchNormStatistics(
         architecture=net.space.max(),
         resolution=None,
-        mean={site: torch.randn(len(one), generator=generator) for site, one in sites.items()},
-        var={site: 0.5 + torch.rand(len(one), generator=generator) for site, one in sites.items()},
+        mean={site: torch.randn(channels, generator=generator) for site, channels in net.sites().items()},
+        var={site: 0.5 + torch.rand(channels, generator=generator) for site, channels in net.sites().items()},
     )
 
 
