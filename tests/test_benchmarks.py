@@ -109,8 +109,21 @@ def test_the_supernet_is_timed_beside_static_networks(monkeypatch, capsys):
     monkeypatch.setattr(supernet, "CALIBRATION_IMAGES", 40)
     supernet.main(["--rounds", "1", "--threads", "1"])
     said = capsys.readouterr().out
-    for word in ("geometric mean", "contiguous", "recalibration on 40 images", "extraction"):
+    ratios = [float(line.split()[3]) for line in said.splitlines() if "geometric mean" in line]
+    assert len(ratios) == 1
+    assert 0.1 < ratios[0] < 10
+    for word in ("contiguous", "recalibration on 40 images", "extraction"):
         assert word in said
+
+
+def test_one_compiled_network_after_another_is_timed(monkeypatch, capsys):
+    monkeypatch.setattr(supernet, "SPACE", NARROW)
+    monkeypatch.setattr(supernet, "BATCHES", {32: 2})
+    monkeypatch.setattr(supernet, "SEEDS", range(1))
+    monkeypatch.setattr(supernet, "COMPILE", True)
+    monkeypatch.setattr(supernet, "BACKEND", "eager")
+    supernet.main(["--rounds", "1", "--threads", "1", "--only", "step"])
+    assert "bfloat16, compiled" in capsys.readouterr().out
 
 
 def test_the_tables_are_kept_as_json(tmp_path: Path, capsys, monkeypatch):

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 __all__ = ["DepthwiseConv2d", "depthwise_conv2d"]
 
-_WIDEST, _HIGHEST_STRIDED = 3, 5
+_WIDEST, _HIGHEST_STRIDED, _MANY_CHANNELS = 3, 5, 256
 
 
 def depthwise_conv2d(x_BCHW: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
@@ -29,20 +29,25 @@ def depthwise_conv2d(x_BCHW: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
         weight: the kernels, of shape (C, 1, k, k).
         stride: in both directions.
     """
-    size = weight.shape[-1]
-    in_pieces = (
-        torch.is_grad_enabled()
-        and weight.requires_grad
-        and x_BCHW.device.type == "cpu"
-        and not torch.is_autocast_enabled("cpu")
-        and x_BCHW.dtype == weight.dtype == torch.float32
-        and (size > _WIDEST or min(x_BCHW.shape[2:]) < size)
-        and size <= 2 * _WIDEST + 1  # what three pieces side by side cover
-    )
-    if in_pieces:
+    if _pays(x_BCHW, weight):
         y: Tensor = _InPieces.apply(x_BCHW, weight, stride)  # type: ignore[no-untyped-call]
         return y
-    return F.conv2d(x_BCHW, weight, None, stride, size // 2, 1, len(weight))
+    return F.conv2d(x_BCHW, weight, None, stride, weight.shape[-1] // 2, 1, len(weight))
+
+
+def _pays(x: Tensor, weight: Tensor) -> bool:
+    """Tell whether there will be a weight gradient, and pieces are faster."""
+    if not (torch.is_grad_enabled() and weight.requires_grad) or torch.is_autocast_enabled("cpu"):
+        return False
+    if x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32:
+        return False
+    size, least = weight.shape[-1], min(x.shape[2:])
+    if size > 2 * _WIDEST + 1:  # More than three pieces side by side cover.
+        return False
+    if least < _WIDEST:
+        return size > least
+    # A kernel higher than the map takes nine pieces, and they only pay where there is much to do in each.
+    return size > _WIDEST and (size <= least or len(weight) >= _MANY_CHANNELS)
 
 
 class DepthwiseConv2d(nn.Conv2d):
