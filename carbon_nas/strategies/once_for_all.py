@@ -17,12 +17,11 @@ from carbon_nas.strategies.search import SearchPlan, evolve
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.extract import extract
 from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.recalibration import recalibrate
 from carbon_nas.supernet.sorting import sort_channels
 from carbon_nas.supernet.space import Choices
 from carbon_nas.supernet.static import StaticMobileNetV3, channels_last
 from carbon_nas.training.loop import fit, steps_per_epoch
-from carbon_nas.training.shrinking import ElasticLearner, calibration_batches, supernet_accuracy
+from carbon_nas.training.shrinking import ElasticLearner, calibrated, supernet_accuracy
 
 __all__ = ["OnceForAll", "OnceForAllPlan", "ShrinkPlan"]
 
@@ -170,9 +169,8 @@ class OnceForAll:
         found = bench.artefacts.load(phase_key("search", scenario.name)).facts
         arch = bench.space.from_json(found["architecture"])
         net = self._supernet(WIDTH, context.generator)
-        batches = calibration_batches(bench.workload, arch.resolution, self._plan.calibration_images)
-        statistics = recalibrate(net, arch, arch.resolution, batches)
-        context.tally.forward(bench.macs(arch), sum(map(len, batches)))
+        images = self._plan.calibration_images
+        statistics = calibrated(net, arch, bench.workload, images=images, tally=context.tally)
         return Artefact(tensors=extract(net, arch, statistics).state_dict(), facts={"architecture": arch.to_json()})
 
     def _evaluate(self, scenario: Scenario, context: PhaseContext) -> Artefact:

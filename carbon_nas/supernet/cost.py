@@ -11,7 +11,7 @@ from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
 from carbon_nas.supernet.space import SearchSpace
 
-__all__ = ["Cost", "cost", "layer_cost"]
+__all__ = ["Cost", "cost", "feature_macs", "layer_cost"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,3 +62,10 @@ def layer_cost(spec: LayerSpec) -> Cost:
 def cost(space: SearchSpace, arch: Architecture, num_classes: int) -> Cost:
     """Return the cost of an architecture as a static network, for one image at its resolution."""
     return sum(map(layer_cost, space.layers(arch, num_classes)), Cost(macs=0, parameters=0))
+
+
+def feature_macs(space: SearchSpace, arch: Architecture) -> int:
+    """Return the multiply-accumulates of one image up to the last batch norm, as recalibration runs it."""
+    head = space.head(arch, num_classes=1)
+    behind = head.feature_channels * (head.expand_channels + head.num_classes)
+    return cost(space, arch, head.num_classes).macs - behind

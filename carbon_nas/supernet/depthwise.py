@@ -2,9 +2,9 @@
 
 On CPUs oneDNN has a fast kernel for the weight gradient of a depthwise convolution only while the kernel is at most
 three columns wide, no higher than the map, and no higher than five if there is a stride. All else falls back to a
-grouped one that computes sixteen times what is asked for: a 7x7 layer then spends ten times as long on its weight
-gradient as on its forward pass. Here the gradient is put together from pieces that the fast kernel takes. The forward
-pass and the gradient of the input are PyTorch's own, and so is everything on other devices and types.
+grouped one that works on blocks of 16 by 16 channels, of which only the diagonal is wanted (`ONEDNN_VERBOSE=1` names
+its weights `aBCde16c16b`). Here the gradient is put together from pieces that the fast kernel takes. The forward pass
+and the gradient of the input are PyTorch's own, and so is everything on other devices and types.
 
 Shape letters: B batch, C channels, H height, W width.
 """

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.batch_norm import BatchNormStatistics, Normalise, by_batch
-from carbon_nas.supernet.functional import features, forward
+from carbon_nas.supernet.batch_norm import BatchNormStatistics, by_batch
+from carbon_nas.supernet.functional import forward
 from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.weights import corner, initial, matrix_shapes, shapes, static_weights
 
@@ -58,7 +58,7 @@ class ElasticMobileNetV3(nn.Module):
                 owner.add_module(part, _Group())
             owner = cast("nn.Module", owner._modules[part])
         owner.register_parameter(attribute, parameter)
-        # Found once, for a walk through the tree takes a millisecond; by owner, for a parameter may be replaced.
+        # Found once, for every pass asks for all of them; by owner, for a parameter may be replaced.
         self._owners[name] = owner, attribute
 
     def parameter(self, name: str) -> nn.Parameter:
@@ -99,7 +99,3 @@ class ElasticMobileNetV3(nn.Module):
             statistics.check(arch, *x_BCHW.shape[2:])
         layers = self.space.layers(arch, self.num_classes)
         return forward(layers, self.weights(arch), x_BCHW, by_batch if statistics is None else statistics)
-
-    def features(self, x_BCHW: Tensor, arch: Architecture, normalise: Normalise) -> Tensor:
-        """Run one sub-network up to its pooled features, of shape (B, C, 1, 1); every batch norm has acted by then."""
-        return features(self.space.layers(arch, self.num_classes), self.weights(arch), x_BCHW, normalise)

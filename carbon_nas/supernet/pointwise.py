@@ -1,7 +1,7 @@
 """1x1 convolution as what it is, a matrix product.
 
-On CPUs the matrix product takes less time than oneDNN's convolution at every size of these networks, down to a sixth of
-it where maps are small, and its weights may be a corner of larger ones without being copied first.
+On CPUs the matrix product takes less time than oneDNN's convolution, above all where maps are small (the column `plain`
+in experiments/benchmarks/supernet.py), and its weights may be a corner of larger ones without being copied first.
 
 Shape letters: B batch, C channels, H height, W width.
 """

@@ -12,13 +12,14 @@ from torch.nn import functional as F
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.batch_norm import BN_EPS, BatchNormStatistics
+from carbon_nas.supernet.functional import features
 from carbon_nas.supernet.network import ElasticMobileNetV3
 
 __all__ = ["Observer", "recalibrate"]
 
 _LARGE_VALUES = 2**20
 """Four megabytes: more than stays in a core's caches until it is read again."""
-_LEAST_SPREAD = 0.05
+_LEAST_SPREAD_RATIO = 0.05
 """Variance over squared mean; above it sums of squares in float32 are as exact as the two passes of batch norm."""
 
 
@@ -77,8 +78,8 @@ def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor] | None:
     """Return mean and biased variance per channel in one read of the memory; None where batch norm does better.
 
     Sum and sum of squares are the gradients of bias and weight of a depthwise 1x1 convolution whose output gradient is
-    its input. On CPUs that takes less than half the time of PyTorch's batch norm, which reads everything twice, if the
-    tensor is too large for the caches.
+    its input. On CPUs that takes less time than PyTorch's batch norm, which reads everything twice, if the tensor is
+    too large for the caches.
     """
     if x_BCHW.device.type != "cpu" or x_BCHW.dtype != torch.float32 or x_BCHW.numel() < _LARGE_VALUES:
         return None
@@ -96,7 +97,7 @@ def _moments(x_BCHW: Tensor) -> tuple[Tensor, Tensor] | None:
     square_C = mean_C.square()
     var_C = squares.view(channels) / values - square_C
     # The difference of two large numbers: where hardly anything is left of them, two passes are needed.
-    return None if bool((var_C < _LEAST_SPREAD * square_C).any()) else (mean_C, var_C)
+    return None if bool((var_C < _LEAST_SPREAD_RATIO * square_C).any()) else (mean_C, var_C)
 
 
 @torch.no_grad()
@@ -117,6 +118,8 @@ def recalibrate(
         UsageError: if there are no images, or some of another size.
     """
     observer, seen = Observer(), 0
+    # Once for all batches; up to the last batch norm, for the mix and the classifier have none.
+    layers, weights = net.space.layers(arch, net.num_classes), net.weights(arch)
     for x_BCHW in batches:
         if x_BCHW.shape[2:] != (resolution, resolution):
             raise UsageError(
@@ -125,7 +128,7 @@ def recalibrate(
             )
         if not len(x_BCHW):
             continue
-        net.features(x_BCHW, arch, observer)
+        features(layers, weights, x_BCHW, observer)
         seen += len(x_BCHW)
     if not seen:
         raise UsageError("there is no image to measure batch norm statistics on", cure="give at least one batch")

@@ -128,7 +128,10 @@ class Head(nn.Module):
 
 
 def channels_last(net: _Module) -> _Module:
-    """Store a network's weights channels-last, in place: on CPUs its steps take half the time or less."""
+    """Store a network's weights channels-last, in place: on CPUs its steps take less time.
+
+    Source: reports/supernet/benchmark.txt, 0.3 of the time at full size, 0.7 for small images.
+    """
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

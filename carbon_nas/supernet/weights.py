@@ -110,8 +110,8 @@ def _kernel_of(
             cut = (large - small) // 2
             centre = kernel[:, :, cut : cut + small, cut : cut + small].reshape(channels, small * small)
             flat = F.linear(centre, weights[_matrix_name(spec, small, large)])
-            # One channel means that both memory formats hold the same bytes; PyTorch goes by the strides, and
-            # convolutions of maps of one pixel take twice as long if they say the other one.
+            # One channel means that both memory formats hold the same bytes; PyTorch goes by the strides, and maps of
+            # one pixel get a slower convolution if they say the other one.
             kernel = flat.view(channels, small, small, 1).permute(0, 3, 1, 2)
             if largest.stride(1) != 1:
                 kernel = flat.view(channels, 1, small, small)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carbon_nas.supernet.architecture import Architecture
-from carbon_nas.supernet.cost import cost
+from carbon_nas.supernet.batch_norm import BatchNormStatistics
+from carbon_nas.supernet.cost import cost, feature_macs
 from carbon_nas.supernet.network import ElasticMobileNetV3
 from carbon_nas.supernet.recalibration import recalibrate
 from carbon_nas.supernet.space import Choices
@@ -22,7 +23,7 @@ from carbon_nas.training.data import Split, Workload, resize
 from carbon_nas.training.loop import TrainerPlan, accuracy
 from carbon_nas.training.tally import Tally
 
-__all__ = ["ElasticLearner", "calibration_batches", "supernet_accuracy"]
+__all__ = ["ElasticLearner", "calibrated", "calibration_batches", "supernet_accuracy"]
 
 
 class ElasticLearner:
@@ -89,11 +90,18 @@ def supernet_accuracy(
 ) -> float:
     """Return a sub-network's accuracy on a split, with batch norm recalibrated on some training images first."""
     macs = cost(net.space, arch, net.num_classes).macs
-    batches = calibration_batches(workload, arch.resolution, images)
-    statistics = recalibrate(net, arch, arch.resolution, batches)
-    tally.forward(macs, sum(map(len, batches)))
+    statistics = calibrated(net, arch, workload, images=images, tally=tally)
     predict: Callable[[Tensor], Tensor] = lambda x_BCHW: net(x_BCHW, arch, statistics)  # noqa: E731
     return accuracy(predict, split, resolution=arch.resolution, macs_per_image=macs, tally=tally)
+
+
+def calibrated(
+    net: ElasticMobileNetV3, arch: Architecture, workload: Workload, *, images: int, tally: Tally
+) -> BatchNormStatistics:
+    """Recalibrate a sub-network on the first training images at its resolution, and count the work."""
+    batches = calibration_batches(workload, arch.resolution, images)
+    tally.forward(feature_macs(net.space, arch), sum(map(len, batches)))
+    return recalibrate(net, arch, arch.resolution, batches)
 
 
 def calibration_batches(workload: Workload, resolution: int, images: int) -> list[Tensor]:

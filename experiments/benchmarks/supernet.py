@@ -211,14 +211,15 @@ def passes(
     return run
 
 
-def recalibration(rounds: int, device: torch.device) -> None:
+def recalibration(rounds: int, device: torch.device, chosen: Sequence[int] | None = None) -> None:
+    chosen = chosen or tuple(BATCHES)
     print(
         f"\nrecalibration on {CALIBRATION_IMAGES:,} images in batches of {CALIBRATION_BATCH}, over plain forward passes"
     )
     print("with the statistics of each batch, which it needs, and with statistics that are known, as in evaluation")
     print(f"{'px':>4}  {'architecture':<12}{'recalibrate':>14}{'by batch':>12}{'ratio':>8}{'known':>12}{'ratio':>8}")
     net = supernet(device)
-    for resolution in BATCHES:
+    for resolution in chosen:
         batches = [images(resolution, CALIBRATION_BATCH, device)] * (CALIBRATION_IMAGES // CALIBRATION_BATCH)
         some = {"random 0": SPACE.sample(random.Random(0)).at(resolution), "largest": SPACE.max().at(resolution)}
         for name, arch in some.items():
@@ -251,6 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
     parser.add_argument("--rounds", type=int, default=9, help="turns that count, after one that warms up (default: 9)")
+    parser.add_argument("--px", type=int, nargs="+", help="the resolutions of recalibration (default: all)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--give-back", action="store_true", help="leave freed memory to the system, as by default")
@@ -263,7 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {chosen.threads} threads"
     print(f"torch {torch.__version__}, {name}; {SPACE.name}, {CLASSES:,} classes, {chosen.rounds} rounds")
     for section in chosen.only or SECTIONS:
-        SECTIONS[section](chosen.rounds, device)
+        more = {"chosen": chosen.px} if section == "recalibration" else {}
+        SECTIONS[section](chosen.rounds, device, **more)
 
 
 if __name__ == "__main__":

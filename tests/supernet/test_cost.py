@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from carbon_nas.supernet import StaticMobileNetV3, cost, mobilenet_v3_space
-from tests.supernet.spaces import SMALL, TINY, drawn
+from carbon_nas.supernet.cost import feature_macs
+from tests.supernet.spaces import SMALL, TINY, drawn, images
 
 OFFICIAL = mobilenet_v3_space()
 ODD = replace(TINY, name="odd", stem_stride=2, resolutions=(5, 7))
@@ -51,3 +52,11 @@ def test_the_extremes_of_a_space_bound_its_costs():
         between = cost(SMALL, arch, 10)
         assert least.macs <= between.macs <= most.macs
         assert least.parameters <= between.parameters <= most.parameters
+
+
+@pytest.mark.parametrize("num_classes", [1, 10])
+def test_up_to_the_last_batch_norm_the_classes_make_no_difference(num_classes):
+    arch = SMALL.max()
+    net = StaticMobileNetV3(SMALL, arch, num_classes)
+    net.head.mix, net.head.classifier = nn.Identity(), nn.Identity()
+    assert feature_macs(SMALL, arch) == counted_macs(net, images(arch.resolution, count=2))
