@@ -16,6 +16,7 @@ CarbonNasError                 every error of this package; `str()` is one line:
 ├── MeterError                 a meter cannot be opened or read
 │   └── NoDevice               there is nothing of that kind to meter
 ├── UnknownQuantity            a sum over something that is not known
+├── MixedQuantities            a sum over quantities of different kinds; a TypeError as well
 └── InfeasibleScenario         no architecture meets the latency limit
 """
 
@@ -32,6 +33,7 @@ __all__ = [
     "LedgerOverlap",
     "MeterError",
     "MissingExtra",
+    "MixedQuantities",
     "NoDevice",
     "OutputError",
     "UnknownName",
@@ -127,6 +129,10 @@ class NoDevice(MeterError):
 
 class UnknownQuantity(CarbonNasError):
     """A sum was asked for over something that is not known."""
+
+
+class MixedQuantities(CarbonNasError, TypeError):
+    """Quantities of different kinds were added or compared, such as location-based and market-based CO2e."""
 
 
 class InfeasibleScenario(CarbonNasError):

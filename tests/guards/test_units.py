@@ -15,6 +15,8 @@ UNITS = ("c", "g_per_kwh", "j", "kg", "kwh", "lb", "ms", "s", "w", "w_per_core")
 DIMENSIONLESS = ("fraction", "ratio", "share")
 # Terms of the field that every paper uses; any other word, or a suffix, would only hide what is meant.
 HYPER_PARAMETERS = {"learning_rate", "momentum", "weight_decay"}
+# An interval is a number itself: its unit is its holder's, in the name under which it is held.
+NUMBERS = {"Interval"}
 
 
 def is_quantity(hint: Any) -> bool:
@@ -29,7 +31,7 @@ def is_quantity(hint: Any) -> bool:
         return is_quantity(parts[1])
     if origin is Callable:
         return False
-    return hint is float or any(map(is_quantity, parts))
+    return hint is float or getattr(hint, "__name__", "") in NUMBERS or any(map(is_quantity, parts))
 
 
 def has_unit(name: str, others: set[str]) -> bool:
@@ -47,6 +49,8 @@ def fields_of(record: type) -> dict[str, Any]:
 
 def nameless(record: type) -> list[str]:
     fields = fields_of(record)
+    if record.__name__ in NUMBERS:
+        return []
     return [name for name, hint in fields.items() if is_quantity(hint) and not has_unit(name, set(fields))]
 
 

@@ -1,0 +1,121 @@
+"""A number with what is not known about it: an interval that is certain to hold it, or a spread about it."""
+
+from dataclasses import dataclass
+from math import exp, inf, log
+
+from carbon_nas.errors import UnknownQuantity
+from carbon_nas.sources import Source
+
+__all__ = ["Interval", "Uncertain", "printed"]
+
+Z_95 = 1.959_963_985
+"""The 97.5th percentile of the standard normal distribution."""
+
+_SCALES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """A closed interval. It is a number and has the unit of whoever holds it; arithmetic keeps every possible value.
+
+    Source: interval arithmetic, Moore 1966. Its four operations on independent numbers.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"an interval from {self.low} to {self.high} holds nothing")
+
+    @classmethod
+    def exactly(cls, number: float) -> "Interval":
+        """Return the interval that holds one number."""
+        return cls(low=number, high=number)
+
+    def holds(self, number: float) -> bool:
+        """Tell whether a number lies within."""
+        return self.low <= number <= self.high
+
+    def meets(self, other: "Interval") -> bool:
+        """Tell whether both hold a common number: whether two rounded numbers can be the same one."""
+        return self.low <= other.high and other.low <= self.high
+
+    def __add__(self, other: "Interval | float") -> "Interval":
+        low, high = _ends(other)
+        return Interval(low=self.low + low, high=self.high + high)
+
+    def __sub__(self, other: "Interval | float") -> "Interval":
+        low, high = _ends(other)
+        return Interval(low=self.low - high, high=self.high - low)
+
+    def __mul__(self, other: "Interval | float") -> "Interval":
+        products = [mine * theirs for mine in (self.low, self.high) for theirs in _ends(other)]
+        return Interval(low=min(products), high=max(products))
+
+    def __truediv__(self, other: "Interval | float") -> "Interval":
+        low, high = _ends(other)
+        if low <= 0.0 <= high:
+            return Interval(low=-inf, high=inf)
+        return self * Interval(low=1.0 / high, high=1.0 / low)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def _ends(number: Interval | float) -> tuple[float, float]:
+    return (number.low, number.high) if isinstance(number, Interval) else (number, number)
+
+
+def printed(text: str) -> Interval:
+    """Return every number that rounds to a printed one: `printed("0.34k")` holds 335 to 345.
+
+    A full integer without a suffix is taken to be rounded to its last digit, whatever zeros it ends with.
+
+    Raises:
+        ValueError: if it is no number with an optional k, M or G.
+    """
+    bare = text.strip().replace(",", "").replace("$", "")
+    scale = _SCALES[bare[-1]] if bare[-1:] in _SCALES and bare[-1:] else 1.0
+    digits = bare[:-1] if scale != 1.0 else bare
+    decimals = len(digits.partition(".")[2])
+    number, half = float(digits), 0.5 * 10.0**-decimals
+    return Interval(low=(number - half) * scale, high=(number + half) * scale)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uncertain:
+    """A positive number with a log-normal spread.
+
+    Attributes:
+        gsd_ratio: the geometric standard deviation: 95 % lie within `value / gsd^1.96` and `value x gsd^1.96`. 1.0: no
+            spread at all; None: not quantified, which is never the same as none.
+        source: where value and spread stand.
+    """
+
+    value: float
+    unit: str
+    gsd_ratio: float | None = None
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.gsd_ratio is not None and self.gsd_ratio < 1.0:
+            raise ValueError(f"a geometric standard deviation of {self.gsd_ratio} is below 1")
+
+    @property
+    def sigma_ratio(self) -> float:
+        """The standard deviation of its logarithm.
+
+        Raises:
+            UnknownQuantity: if it is not quantified.
+        """
+        if self.gsd_ratio is None:
+            raise UnknownQuantity("the spread of this number is not quantified", where=f"{self.value:g} {self.unit}")
+        return log(self.gsd_ratio)
+
+    @property
+    def interval_95(self) -> Interval | None:
+        """The central 95 %; None if it is not quantified."""
+        if self.gsd_ratio is None:
+            return None
+        reach = exp(Z_95 * log(self.gsd_ratio))
+        return Interval(low=self.value / reach, high=self.value * reach)
