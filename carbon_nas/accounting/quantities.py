@@ -59,7 +59,7 @@ class _Quantity:
         raise AssertionError("unreachable")
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._exact == other._exact  # type: ignore[attr-defined]
+        return type(other) is type(self) and self._exact == other._exact
 
     def __lt__(self, other: Self) -> bool:
         return self._exact < self._of_the_same_kind(other)
@@ -177,7 +177,7 @@ class MarketBasedMass(_Mass):
 
 @final
 class MarginalMass(_Mass):
-    """CO2e of the power plants that would answer to a little more or less load, in kilograms: no part of an inventory."""
+    """CO2e of the plants that would answer to a little more or less load, in kilograms: no part of an inventory."""
 
     __slots__ = ()
 
