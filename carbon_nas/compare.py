@@ -14,9 +14,14 @@ import typer
 from carbon_nas.errors import InvalidStudy, MissingExtra, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from carbon_nas.accounting.site import Site
+    from carbon_nas.accounting.site_file import SiteFile
+    from carbon_nas.comparison.use_phase import Fleet
+    from carbon_nas.reporting.document import Document
 
 __all__ = ["compare", "main"]
 
@@ -45,6 +50,33 @@ def compare(
         float | None,
         typer.Option(help="Facility energy over IT energy, at least 1. Without it: IT energy only.", metavar="RATIO"),
     ] = None,
+    site_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What a TOML file says about a site: own factors, contracts, hours, shares, hardware. May be given "
+            "several times, each for the ledgers that it names.",
+            metavar="FILE",
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A published method to apply to the same work: strubell2019, lacoste2019, green-algorithms, "
+            "patterson2021, sci, metered. May be given several times.",
+            metavar="NAME",
+        ),
+    ] = None,
+    fleet: Annotated[
+        int | None,
+        typer.Option(min=1, help="Devices on which a network will work: when has it paid back?", metavar="DEVICES"),
+    ] = None,
+    requests_per_day: Annotated[
+        int, typer.Option(min=1, help="Images that each of them sees in a day.", metavar="IMAGES")
+    ] = 1_000,
+    lifetime_days: Annotated[int, typer.Option(min=1, help="For how long they work.", metavar="DAYS")] = 1_095,
+    equivalents: Annotated[
+        bool, typer.Option("--equivalents", help="Also say how many cars and flights it is like.")
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")
     ] = False,
@@ -72,6 +104,40 @@ def compare(
     cross_check: Annotated[
         bool, typer.Option("--cross-check", help="Ask codecarbon as well, in a process of its own, and compare.")
     ] = False,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="Run nothing: recompute the cost table of the once-for-all paper. STUDY is not used; the options below "
+            "and --site, --pue are for it.",
+        ),
+    ] = False,
+    scenarios: Annotated[
+        int, typer.Option(min=1, help="With --published: the number of deployment scenarios.", metavar="N")
+    ] = 40,
+    gpu_power: Annotated[
+        str | None,
+        typer.Option(
+            help="With --published: power per GPU, as V100 (188 W and 325 W side by side) or in watts.",
+            show_default="both published values of a V100",
+            metavar="WATTS",
+        ),
+    ] = None,
+    fine_tuning: Annotated[
+        str, typer.Option(help="With --published: epochs of fine-tuning per scenario: none, #25, #75.", metavar="EPOCHS")
+    ] = "none",
+    mnasnet: Annotated[
+        str,
+        typer.Option(help="With --published: hours of one MnasNet search: 40,000, 6,912, 90,720.", metavar="HOURS"),
+    ] = "40,000",
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --published: take the power per GPU-hour from the ledgers of this folder, and lead from the "
+            "published claim to its ratio.",
+            metavar="RUN",
+        ),
+    ] = None,
 ) -> None:
     """Compare what NAS strategies cost in energy and CO2e, and write a report.
 
@@ -86,16 +152,33 @@ def compare(
       python -m carbon_nas.compare --site FR --pue 1.2   with the CO2e of a place
       python -m carbon_nas.compare --seeds 3             two more seeds, with ranges
       python -m carbon_nas.compare --idle 10 --cross-check   net beside gross, and a second opinion
+      python -m carbon_nas.compare --site-file site.toml --method strubell2019 --method sci   other ways to account
+      python -m carbon_nas.compare --published --scenarios 5 --site FR   what the literature says, for 5 devices
     """  # noqa: D301  In a raw string the mark before the examples would be printed.
     # Loaded here so that --help answers at once.
     from rich.console import Console
 
-    from carbon_nas.accounting.site import site as describe_site
     from carbon_nas.ledger.merge import Overlap
     from carbon_nas.reporting.report import write_report
+    from carbon_nas.reporting.request import ask
 
     console = Console()
-    place, rule = describe_site(site, pue), _chosen(Overlap, on_overlap, "--on-overlap")
+    if published:
+        asked = _Published(
+            n=scenarios, zone=site, pue=pue, power=gpu_power, fine_tuning=fine_tuning, mnasnet=mnasnet, measured=measured
+        )
+        return _show(console, *_published(asked, out))
+    if measured is not None or gpu_power is not None:
+        raise UsageError("--measured and --gpu-power are for --published", where="--measured")
+    request = ask(
+        site,
+        pue,
+        sites=_site_files(site_file, site, pue),
+        methods=method or (),
+        equivalents=equivalents,
+        fleet=_fleet(fleet, requests_per_day, lifetime_days),
+        overlap=_chosen(Overlap, on_overlap, "--on-overlap"),
+    )
     if report_only:
         if seeds is not None or cpu_watts_per_core is not None or host != "all" or idle is not None or cross_check:
             raise UsageError(
@@ -106,16 +189,56 @@ def compare(
         folder = out or Path("reports") / _recorded_name(study, quick=quick)
     else:
         plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
-        folder = _record(console, study, out, seeds, place, plan, quick=quick)
-    document = write_report(folder, place, overlap=rule)
+        folder = _record(console, study, out, seeds, request.places().sites[0], plan, quick=quick)
+    _show(console, write_report(folder, request), folder)
+
+
+def _show(console: "Console", document: "Document", folder: Path) -> None:
     for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
         console.print(heading)
         for sentence in sentences:
             console.print(f"- {sentence}", highlight=False, soft_wrap=not console.is_terminal)
-    console.print("\nHead hashes of the ledgers, to be noted down elsewhere:")
-    for row in next(table.rows for table in document.tables if table.key == "ledgers"):
+    ledgers = next((table.rows for table in document.tables if table.key == "ledgers"), ())
+    if ledgers:
+        console.print("\nHead hashes of the ledgers, to be noted down elsewhere:")
+    for row in ledgers:
         console.print(f"{row[-1].text}  {row[0].text}", highlight=False, soft_wrap=True)
     console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+
+
+def _site_files(paths: "Sequence[Path] | None", site: str | None, pue: float | None) -> "tuple[SiteFile, ...]":
+    from carbon_nas.accounting.site_file import read_site_file
+
+    if paths and (site is not None or pue is not None):
+        raise UsageError(
+            "--site and --pue say what a site file says", where="--site-file", cure="write zone and pue into the file"
+        )
+    return tuple(map(read_site_file, paths or ()))
+
+
+def _fleet(devices: int | None, requests_per_day: int, lifetime_days: int) -> "Fleet | None":
+    from carbon_nas.comparison.use_phase import Fleet
+
+    if devices is None:
+        return None
+    return Fleet(devices=devices, requests_per_day=requests_per_day, lifetime_days=lifetime_days)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Published:
+    """What is asked of the published record, as the command line says it."""
+
+    n: int
+    zone: str | None
+    pue: float | None
+    power: str | None
+    fine_tuning: str
+    mnasnet: str
+    measured: Path | None
+
+
+def _published(asked: _Published, out: Path | None) -> "tuple[Document, Path]":
+    raise NotImplementedError
 
 
 def _chosen(choices: type[Choice], word: str, option: str) -> Choice:

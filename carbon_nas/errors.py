@@ -15,6 +15,7 @@ CarbonNasError                 every error of this package; `str()` is one line:
 ├── OutputError                a folder or file cannot be written
 ├── MeterError                 a meter cannot be opened or read
 │   └── NoDevice               there is nothing of that kind to meter
+├── IncompleteSeries           a series does not cover the time that was asked for
 ├── UnknownQuantity            a sum over something that is not known
 ├── MixedQuantities            a sum over quantities of different kinds; a TypeError as well
 └── InfeasibleScenario         no architecture meets the latency limit
@@ -23,6 +24,7 @@ CarbonNasError                 every error of this package; `str()` is one line:
 __all__ = [
     "CarbonNasError",
     "CheckpointError",
+    "IncompleteSeries",
     "InfeasibleScenario",
     "InvalidSite",
     "InvalidStudy",
@@ -125,6 +127,10 @@ class MeterError(CarbonNasError):
 
 class NoDevice(MeterError):
     """There is nothing of that kind to meter on this host: no driver, or no device that is visible."""
+
+
+class IncompleteSeries(CarbonNasError):
+    """A series of intensities has no value for a part of the time that was asked for."""
 
 
 class UnknownQuantity(CarbonNasError):

@@ -23,7 +23,10 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A place where a number stands: a key of `BIBLIOGRAPHY` and the table, row or section."""
+    """A place where a number stands: a key of `BIBLIOGRAPHY` and the table, row or section.
+
+    An empty key is what a user gave, in the user's own words; it is quoted, and no part of the bibliography.
+    """
 
     key: str
     where: str
@@ -53,6 +56,19 @@ BIBLIOGRAPHY: dict[str, str] = {
   year   = {1998},
   howpublished = {UCI Machine Learning Repository}
 }""",
+    "aws": """@misc{aws,
+  author = {{Amazon Web Services}},
+  title  = {Amazon {EC2} On-Demand Pricing},
+  url    = {https://aws.amazon.com/ec2/pricing/on-demand/}
+}""",
+    "cai2019": """@inproceedings{cai2019,
+  author    = {Han Cai and Ligeng Zhu and Song Han},
+  title     = {{ProxylessNAS}: Direct Neural Architecture Search on Target Task and Hardware},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2019},
+  eprint    = {1812.00332},
+  archivePrefix = {arXiv}
+}""",
     "cai2020": """@inproceedings{cai2020,
   author    = {Han Cai and Chuang Gan and Tianzhe Wang and Zhekai Zhang and Song Han},
   title     = {Once-for-All: Train One Network and Specialize it for Efficient Deployment},
@@ -77,11 +93,31 @@ BIBLIOGRAPHY: dict[str, str] = {
   year   = {2021},
   howpublished = {Teads Engineering}
 }""",
+    "epa": """@misc{epa,
+  author = {{United States Environmental Protection Agency}},
+  title  = {Greenhouse Gas Equivalencies Calculator: Calculations and References},
+  url    = {https://www.epa.gov/energy/greenhouse-gas-equivalencies-calculator-calculations-and-references}
+}""",
+    "falk2025": """@misc{falk2025,
+  author = {Sophia Falk and David Ekchajzer and Thibault Pirson and Etienne Lees-Perasso and Augustin Wattiez and
+            Lisa Biber-Freudenberger and Sasha Luccioni and Aimee van Wynsberghe},
+  title  = {More than Carbon: Cradle-to-Grave environmental impacts of {GenAI} training on the {Nvidia A100 GPU}},
+  year   = {2025},
+  eprint = {2509.00093},
+  archivePrefix = {arXiv}
+}""",
     "ghg2015": """@techreport{ghg2015,
   author      = {{World Resources Institute}},
   title       = {{GHG} Protocol Scope 2 Guidance},
   year        = {2015},
   institution = {World Resources Institute}
+}""",
+    "ipcc2006": """@techreport{ipcc2006,
+  author      = {{Intergovernmental Panel on Climate Change}},
+  title       = {2006 {IPCC} Guidelines for National Greenhouse Gas Inventories, Volume 1: General Guidance and
+                 Reporting},
+  year        = {2006},
+  institution = {Institute for Global Environmental Strategies}
 }""",
     "khan2018": """@article{khan2018,
   author  = {Kashif Nizam Khan and Mikael Hirki and Tapio Niemi and Jukka K. Nurminen and Zhonghong Ou},
@@ -92,6 +128,13 @@ BIBLIOGRAPHY: dict[str, str] = {
   year    = {2018},
   doi     = {10.1145/3177754}
 }""",
+    "lacoste2019": """@misc{lacoste2019,
+  author = {Alexandre Lacoste and Alexandra Luccioni and Victor Schmidt and Thomas Dandres},
+  title  = {Quantifying the Carbon Emissions of Machine Learning},
+  year   = {2019},
+  eprint = {1910.09700},
+  archivePrefix = {arXiv}
+}""",
     "lannelongue2021": """@article{lannelongue2021,
   author  = {Lo{\\"i}c Lannelongue and Jason Grealey and Michael Inouye},
   title   = {Green Algorithms: Quantifying the Carbon Footprint of Computation},
@@ -101,6 +144,21 @@ BIBLIOGRAPHY: dict[str, str] = {
   pages   = {2100707},
   year    = {2021},
   doi     = {10.1002/advs.202100707}
+}""",
+    "luccioni2023": """@article{luccioni2023,
+  author  = {Alexandra Sasha Luccioni and Sylvain Viguier and Anne-Laure Ligozat},
+  title   = {Estimating the Carbon Footprint of {BLOOM}, a {176B} Parameter Language Model},
+  journal = {Journal of Machine Learning Research},
+  volume  = {24},
+  year    = {2023},
+  eprint  = {2211.02001},
+  archivePrefix = {arXiv}
+}""",
+    "nvidia2025pcf": """@techreport{nvidia2025pcf,
+  author      = {{NVIDIA}},
+  title       = {{HGX H100} Product Carbon Footprint Summary},
+  year        = {2025},
+  institution = {NVIDIA Corporation}
 }""",
     "patterson2021": """@misc{patterson2021,
   author = {David Patterson and Joseph Gonzalez and Quoc Le and Chen Liang and Lluis-Miquel Munguia and
@@ -118,6 +176,28 @@ BIBLIOGRAPHY: dict[str, str] = {
   eprint    = {1802.01548},
   archivePrefix = {arXiv}
 }""",
+    "sahni2021": """@inproceedings{sahni2021,
+  author    = {Manas Sahni and Shreya Varshini and Alind Khare and Alexey Tumanov},
+  title     = {{CompOFA}: Compound Once-For-All Networks for Faster Multi-Platform Deployment},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2021},
+  eprint    = {2104.12642},
+  archivePrefix = {arXiv}
+}""",
+    "sci2024": """@techreport{sci2024,
+  author      = {{International Organization for Standardization}},
+  title       = {{ISO/IEC} 21031:2024, Information technology: Software Carbon Intensity ({SCI}) specification},
+  year        = {2024},
+  institution = {International Organization for Standardization}
+}""",
+    "so2019": """@inproceedings{so2019,
+  author    = {David R. So and Chen Liang and Quoc V. Le},
+  title     = {The Evolved Transformer},
+  booktitle = {International Conference on Machine Learning},
+  year      = {2019},
+  eprint    = {1901.11117},
+  archivePrefix = {arXiv}
+}""",
     "strubell2019": """@inproceedings{strubell2019,
   author    = {Emma Strubell and Ananya Ganesh and Andrew McCallum},
   title     = {Energy and Policy Considerations for Deep Learning in {NLP}},
@@ -133,6 +213,24 @@ BIBLIOGRAPHY: dict[str, str] = {
   booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
   year      = {2019},
   eprint    = {1807.11626},
+  archivePrefix = {arXiv}
+}""",
+    "vaswani2017": """@inproceedings{vaswani2017,
+  author    = {Ashish Vaswani and Noam Shazeer and Niki Parmar and Jakob Uszkoreit and Llion Jones and
+               Aidan N. Gomez and {\\L}ukasz Kaiser and Illia Polosukhin},
+  title     = {Attention Is All You Need},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year      = {2017},
+  eprint    = {1706.03762},
+  archivePrefix = {arXiv}
+}""",
+    "wu2019": """@inproceedings{wu2019,
+  author    = {Bichen Wu and Xiaoliang Dai and Peizhao Zhang and Yanghan Wang and Fei Sun and Yiming Wu and
+               Yuandong Tian and Peter Vajda and Yangqing Jia and Kurt Keutzer},
+  title     = {{FBNet}: Hardware-Aware Efficient {ConvNet} Design via Differentiable Neural Architecture Search},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2019},
+  eprint    = {1812.03443},
   archivePrefix = {arXiv}
 }""",
     "yang2024": """@inproceedings{yang2024,

@@ -1,7 +1,10 @@
 """A number with what is not known about it: an interval that is certain to hold it, or a spread about it."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, inf, log
+from decimal import Decimal
+from math import exp, inf, isnan, log
 
 from carbon_nas.errors import UnknownQuantity
 from carbon_nas.sources import Source
@@ -11,7 +14,7 @@ __all__ = ["Interval", "Uncertain", "printed"]
 Z_95 = 1.959_963_985
 """The 97.5th percentile of the standard normal distribution."""
 
-_SCALES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_SCALES = {"": 0, "k": 3, "M": 6, "G": 9}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,20 +53,26 @@ class Interval:
         return Interval(low=self.low - high, high=self.high - low)
 
     def __mul__(self, other: "Interval | float") -> "Interval":
-        products = [mine * theirs for mine in (self.low, self.high) for theirs in _ends(other)]
-        return Interval(low=min(products), high=max(products))
+        return _hull(mine * theirs for mine in (self.low, self.high) for theirs in _ends(other))
 
     def __truediv__(self, other: "Interval | float") -> "Interval":
         low, high = _ends(other)
         if low <= 0.0 <= high:
             return Interval(low=-inf, high=inf)
-        return self * Interval(low=1.0 / high, high=1.0 / low)
+        return _hull(mine / theirs for mine in (self.low, self.high) for theirs in (low, high))
 
     __radd__, __rmul__ = __add__, __mul__
 
 
 def _ends(number: Interval | float) -> tuple[float, float]:
-    return (number.low, number.high) if isinstance(number, Interval) else (number, number)
+    held = number if isinstance(number, Interval) else Interval.exactly(number)
+    return held.low, held.high
+
+
+def _hull(numbers: Iterable[float]) -> Interval:
+    # Zero times unbounded, and unbounded by unbounded: the end that the others do not already hold is zero.
+    known = [0.0 if isnan(number) else number for number in numbers]
+    return Interval(low=min(known), high=max(known))
 
 
 def printed(text: str) -> Interval:
@@ -75,11 +84,13 @@ def printed(text: str) -> Interval:
         ValueError: if it is no number with an optional k, M or G.
     """
     bare = text.strip().replace(",", "").replace("$", "")
-    scale = _SCALES[bare[-1]] if bare[-1:] in _SCALES and bare[-1:] else 1.0
-    digits = bare[:-1] if scale != 1.0 else bare
-    decimals = len(digits.partition(".")[2])
-    number, half = float(digits), 0.5 * 10.0**-decimals
-    return Interval(low=(number - half) * scale, high=(number + half) * scale)
+    if not (parts := re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))([kMG]?)", bare, flags=re.ASCII)):
+        raise ValueError(f"{text!r} is no printed number")
+    digits, suffix = parts.groups()
+    # In decimals, since half of a last digit is seldom a float.
+    number, half = Decimal(digits), Decimal("0.5").scaleb(-len(digits.partition(".")[2]))
+    low, high = ((number + step).scaleb(_SCALES[suffix]) for step in (-half, half))
+    return Interval(low=float(low), high=float(high))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +109,8 @@ class Uncertain:
     source: Source | None = None
 
     def __post_init__(self) -> None:
-        if self.gsd_ratio is not None and self.gsd_ratio < 1.0:
-            raise ValueError(f"a geometric standard deviation of {self.gsd_ratio} is below 1")
+        if self.gsd_ratio is not None and not 1.0 <= self.gsd_ratio < inf:
+            raise ValueError(f"a geometric standard deviation of {self.gsd_ratio} is not from 1 up")
 
     @property
     def sigma_ratio(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from carbon_nas.errors import UnknownQuantity
 
-__all__ = ["G_PER_KG", "J_PER_KWH", "KG_PER_LB", "MS_PER_S", "in_kwh", "in_lb", "total", "total_known"]
+__all__ = ["G_PER_KG", "J_PER_KWH", "KG_PER_LB", "MS_PER_S", "in_kwh", "in_lb", "sum_or_none", "total", "total_known"]
 
 J_PER_KWH = 3.6e6
 KG_PER_LB = 0.453_592_37
@@ -41,3 +41,9 @@ def total_known(values: Iterable[float | None]) -> float | None:
     """Add the values that are known: a partial sum, asked for by name; `None` if none is."""
     known = [value for value in values if value is not None]
     return float(sum(known)) if known else None
+
+
+def sum_or_none(values: Iterable[float | None]) -> float | None:
+    """Add values; `None` if one of them is not known, for a sum with a gap is a gap."""
+    known = list(values)
+    return None if any(value is None for value in known) else total(known)

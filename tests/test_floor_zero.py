@@ -118,7 +118,7 @@ def test_of_nothing_there_is_no_weakest_part():
 
 
 def used_keys() -> set[str]:
-    """Every literal key of a `Source(...)` in the package."""
+    """Every literal key of a `Source(...)` in the package; an empty one is what a user gave, and has no entry."""
     package = Path(carbon_nas.__file__).parent
     return {
         keyword.value.value
@@ -126,7 +126,7 @@ def used_keys() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Source"
         for keyword in node.keywords
-        if keyword.arg == "key" and isinstance(keyword.value, ast.Constant)
+        if keyword.arg == "key" and isinstance(keyword.value, ast.Constant) and keyword.value.value
     }
 
 

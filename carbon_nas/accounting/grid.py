@@ -2,34 +2,57 @@
 
 import importlib.metadata
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from functools import cache
+from math import inf
 from typing import Any
 
-from carbon_nas.errors import UnknownName
+from carbon_nas.errors import InvalidSite, UnknownName
+from carbon_nas.files import sha256
 from carbon_nas.sources import Source
 from carbon_nas.units import G_PER_KG
 
-__all__ = ["Grid", "grid", "named_grids"]
+__all__ = ["Grid", "Kind", "grid", "named_grids"]
 
 WORLD = "WORLD"
 _REGIONAL = {"USA": "usa", "CAN": "can"}
 _BIDDING = {"SWE": "SE", "NOR": "NO", "FIN": "FI"}
+_CHINA = "CHN"
+_CLOUDS = ("aws", "azure", "gcp")
+# As the provider spells it, where the table does not.
+_SPELLING = {"me-cenrtal1": "me-central1"}
+# The table of cloud regions names no year. This is the hash of the values that Google published for 2023
+# (GoogleCloudPlatform/region-carbon-info, data/yearly/2023.csv): another table gets no year until it is looked at.
+_GCP_2023 = "d2d7ccbaf8a44c1d3e69cf912a1e24ab9183aecf4319b2b43ecf673468b374f8"
+_LICENCE = "MIT, as shipped with codecarbon"
+
+
+class Kind(StrEnum):
+    """Which question an intensity answers. Answers to different ones stand side by side and are never added."""
+
+    LOCATION = "location-based"
+    MARKET = "market-based"
+    MARGINAL = "marginal"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
-    """The electricity of a zone: location-based, yearly average.
+    """The electricity of a zone or a contract, as one average.
 
     Attributes:
-        zone: ISO 3166 alpha-3, with "/region" where there is one.
+        zone: ISO 3166 alpha-3, with "/region" where there is one; a cloud region as "gcp/europe-west1".
         name: in words.
         intensity_g_per_kwh: grams of CO2e per kilowatt-hour.
         year: of the data; None if the table does not say.
         basis: what is counted.
-        source: where the value stands.
+        source: where the value stands; its key is empty if the user gave it.
+        kind: which question it answers.
+        gsd_ratio: its geometric standard deviation; None: not quantified.
+        licence: under which the value may be passed on; empty if not said.
+        stands_in_for: what was asked for and is not known, if this was named as a substitute.
     """
 
     zone: str
@@ -38,6 +61,24 @@ class Grid:
     year: int | None
     basis: str
     source: Source
+    kind: Kind = Kind.LOCATION
+    gsd_ratio: float | None = None
+    licence: str = ""
+    stands_in_for: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.intensity_g_per_kwh < inf:
+            raise InvalidSite(
+                f"an intensity of {self.intensity_g_per_kwh:g} g/kWh cannot be",
+                where=self.name,
+                cure="give grams of CO2e per kilowatt-hour, zero or more",
+            )
+        if self.gsd_ratio is not None and not 1.0 <= self.gsd_ratio < inf:
+            raise InvalidSite(
+                f"a geometric standard deviation of {self.gsd_ratio:g} cannot be",
+                where=self.name,
+                cure="give 1 or more, or leave it out if it is not known",
+            )
 
 
 @cache
@@ -73,7 +114,8 @@ def _unknown(zone: str, names: Iterable[str], what: str) -> UnknownName:
     return UnknownName(
         f"there is no {what} {zone!r} in the offline tables",
         where="--site",
-        cure=f"{hint}give a country as FR or FRA, a state, province or Nordic zone as USA/california, or WORLD",
+        cure=f"{hint}give a country as FR or FRA, a state, province or Nordic zone as USA/california, "
+        "a cloud region as gcp/europe-west1, or WORLD",
     )
 
 
@@ -95,7 +137,8 @@ def grid(zone: str) -> Grid:
     """Look a zone up.
 
     Args:
-        zone: a country (`FR`, `FRA`, `France`), a US state or Canadian province (`USA/california`), or `WORLD`.
+        zone: a country (`FR`, `FRA`, `France`), a US state, a province of Canada or China, a Nordic bidding zone
+            (`USA/california`, `CHN/sichuan`, `SWE/SE1`), a cloud region (`gcp/europe-west1`), or `WORLD`.
 
     Raises:
         UnknownName: if the tables do not have it; an average is never put in its place.
@@ -110,40 +153,59 @@ def grid(zone: str) -> Grid:
             year=None,
             basis="electricity generation, IEA status report of 2019",
             source=_source("carbon_intensity_per_source.json, IEA Global Energy & CO2 Status Report 2019"),
+            licence=_LICENCE,
         )
-    mix = source.get_global_energy_mix_data()
-    wanted, slash, region = zone.partition("/")
-    country = _country(wanted.strip(), mix)
-    if not slash:
-        facts = mix[country]
-        return Grid(
-            zone=country,
-            name=facts["country_name"],
-            intensity_g_per_kwh=_intensity_g_per_kwh(country, None),
-            year=facts.get("year"),
-            basis="national production mix, yearly average",
-            source=_source("global_energy_mix.json (Our World in Data, Ember)"),
-        )
-    return _region(source, country, region.strip())
+    wanted, slash, region = (part.strip() for part in zone.partition("/"))
+    if slash and wanted.lower() in _CLOUDS:
+        return _cloud_region(source, wanted.lower(), region.lower())
+    # Where there is no value, codecarbon would put the world's in its place.
+    mix = {
+        code: facts
+        for code, facts in source.get_global_energy_mix_data().items()
+        if facts.get("carbon_intensity") is not None
+    }
+    country = _country(wanted, mix)
+    if slash:
+        return _region(source, country, region)
+    facts = mix[country]
+    return Grid(
+        zone=country,
+        name=facts["country_name"],
+        intensity_g_per_kwh=_intensity_g_per_kwh(country, None),
+        year=facts.get("year"),
+        basis="national production mix, yearly average",
+        source=_source("global_energy_mix.json (Our World in Data, Ember)"),
+        licence=_LICENCE,
+    )
 
 
 def _region(source: Any, country: str, region: str) -> Grid:
     if country in _BIDDING:
         return _bidding_zone(source, country, region.upper())
+    if country == _CHINA:
+        return _chinese_province(source, region.lower())
     if country not in _REGIONAL:
         raise _unknown(region, [], f"region of {country}")
     short, states = _REGIONAL[country], country == "USA"
     table = source.get_country_emissions_data(short) if states else source.get_country_energy_mix_data(short)
-    regions = {name: facts for name, facts in table.items() if not name.startswith("_")}
+    # The table of states ends with the whole country, which is no state.
+    regions = {name: facts for name, facts in table.items() if not name.startswith("_") and name != short}
     if region.lower() not in regions:
         raise _unknown(region, regions, f"region of {country}")
+    path = source.country_emissions_data_path(short) if states else source.country_energy_mix_data_path(short)
+    # The tables lie in folders by year; newer ones also say within where they are from.
+    origin = table.get("_source", {"year": int(path.parent.name) if path.parent.name.isdecimal() else None})
     return Grid(
         zone=f"{country}/{region.lower()}",
         name=region.title(),
         intensity_g_per_kwh=_intensity_g_per_kwh(country, region.lower()),
-        year=2023,
-        basis="state average, total output" if states else "provincial production mix, yearly average",
-        source=_source("usa_emissions.json (EPA eGRID2023)" if states else "canada_energy_mix.json"),
+        year=origin["year"],
+        basis="state average, total output"
+        if states
+        # So codecarbon counts them: Emissions._region_energy_mix_to_emissions_rate.
+        else "provincial production mix, yearly average; coal, oil and gas only, all other sources counted as zero",
+        source=_source(f"{path.name} ({origin.get('name', f'folder {path.parent.name}')})"),
+        licence=_LICENCE,
     )
 
 
@@ -151,14 +213,72 @@ def _bidding_zone(source: Any, country: str, zone: str) -> Grid:
     zones = source.get_nordic_country_energy_mix_data()["data"]
     if zone not in zones or not zone.startswith(_BIDDING[country]):
         raise _unknown(zone, [name for name in zones if name.startswith(_BIDDING[country])], f"zone of {country}")
+    facts = zones[zone]
+    coverage = facts.get("coverage")
     return Grid(
         zone=f"{country}/{zone}",
-        name=zone,
+        name=facts.get("description", zone),
         intensity_g_per_kwh=_intensity_g_per_kwh(country, zone),
-        year=zones[zone].get("year"),
-        basis="electricity bidding zone, average",
+        year=facts.get("year"),
+        basis=f"production mix of the bidding zone, yearly average; covers {coverage}"
+        if coverage
+        else "electricity bidding zone, average; the table does not say how it was found",
         source=_source("nordic_emissions.json"),
+        licence=_LICENCE,
     )
+
+
+def _chinese_province(source: Any, province: str) -> Grid:
+    # Only newer versions have this table.
+    read = getattr(source, "get_china_provincial_emissions_data", None)
+    table = read() if read else {"data": {}}
+    named = {name: facts for facts in table["data"].values() for name in facts["names"]}
+    if province not in named:
+        raise _unknown(province, named, "province of CHN")
+    facts = named[province]
+    return Grid(
+        zone=f"{_CHINA}/{facts['names'][0]}",
+        name=facts["description"],
+        intensity_g_per_kwh=_intensity_g_per_kwh(_CHINA, province),
+        year=facts["year"],
+        basis="provincial average with transfers between provinces; CO2 only, direct",
+        source=_source(
+            f"china_provincial_emissions.json (announcement {table['metadata']['announcement']} "
+            "of the Ministry of Ecology and Environment and the National Bureau of Statistics, Table 3)"
+        ),
+        licence=_LICENCE,
+    )
+
+
+def _cloud_region(source: Any, provider: str, region: str) -> Grid:
+    rows: Mapping[str, Any] = {
+        _SPELLING.get(row["region"], row["region"]): row
+        for row in source.get_cloud_emissions_data().to_dict("records")
+        if row["provider"] == provider
+    }
+    if not rows:
+        raise UnknownName(
+            f"the offline tables have no intensities of {provider}",
+            where="--site",
+            cure=f"give the country or state that {region or 'the region'} lies in, such as IRL or USA/virginia",
+        )
+    if region not in rows:
+        raise _unknown(region, rows, f"region of {provider}")
+    row = rows[region]
+    checked = _fingerprint(rows) == _GCP_2023
+    return Grid(
+        zone=f"{provider}/{region}",
+        name=f"{row['providerName']} {region} ({row['city']}, {row['country_name']})",
+        intensity_g_per_kwh=float(row["impact"]),
+        year=2023 if checked else None,
+        basis="average of the local grid, gross: without the provider's own contracts",
+        source=_source(f"impact.csv ({row['source']}{', year 2023' if checked else ''})"),
+        licence=_LICENCE,
+    )
+
+
+def _fingerprint(rows: Mapping[str, Any]) -> str:
+    return sha256("".join(f"{region} {rows[region]['impact']:g}\n" for region in sorted(rows)).encode())
 
 
 def named_grids() -> tuple[Grid, ...]:

@@ -10,7 +10,7 @@ never added.
 """
 
 from fractions import Fraction
-from typing import Any, Self, final
+from typing import Any, Literal, Self, final
 
 from carbon_nas.errors import InvalidSite, MixedQuantities, UnknownQuantity
 from carbon_nas.units import G_PER_KG, J_PER_KWH, KG_PER_LB
@@ -51,12 +51,9 @@ class _Quantity:
 
     __rmul__ = __mul__
 
-    def __radd__(self, other: object) -> Self:
+    def __radd__(self, other: Literal[0]) -> Self:
         # Python's sum() begins with a plain zero, which belongs to no kind.
-        if other == 0 and type(other) is int:
-            return self
-        self._of_the_same_kind(other)
-        raise AssertionError("unreachable")
+        return self if type(other) is int and other == 0 else type(self)(self._of_the_same_kind(other))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._exact == other._exact

@@ -1,171 +1,33 @@
 """A statement: the activities of one run with a site applied to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import TypeVar
 
-from carbon_nas.accounting.site import Site
+from carbon_nas.accounting.entry import Entry, Part
+from carbon_nas.accounting.holding import own_seconds
+from carbon_nas.accounting.quantities import (
+    EmbodiedMass,
+    FacilityEnergy,
+    ItEnergy,
+    LocationBasedMass,
+    MarketBasedMass,
+)
+from carbon_nas.accounting.recorded import RecordedActivity, RecordedComponent, RecordedRun, RecordedSession
+from carbon_nas.accounting.site import EMBODIED_VIEW, LOCATION, MARKET, Mass, Site, Stretch
+from carbon_nas.errors import InvalidSite, UnknownQuantity
 from carbon_nas.sources import Tier
-from carbon_nas.units import total, total_known
+from carbon_nas.units import sum_or_none, total, total_known
 
 __all__ = ["Entry", "Part", "Statement", "account"]
 
-
-class _Component(Protocol):
-    @property
-    def tier(self) -> Tier: ...
-
-
-class _Measurement(Protocol):
-    @property
-    def component(self) -> str: ...
-    @property
-    def energy_j(self) -> float | None: ...
-    @property
-    def low_j(self) -> float | None: ...
-    @property
-    def high_j(self) -> float | None: ...
-    @property
-    def random_u_j(self) -> float | None: ...
-    @property
-    def systematic_u_j(self) -> float | None: ...
-    @property
-    def attributed_j(self) -> float | None: ...
-    @property
-    def complete(self) -> bool: ...
-
-
-class _Activity(Protocol):
-    @property
-    def phase(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def scope(self) -> str: ...
-    @property
-    def scenario(self) -> str | None: ...
-    @property
-    def duration_s(self) -> float: ...
-    @property
-    def energy_j(self) -> Mapping[str, float | None]: ...
-    @property
-    def device_s(self) -> Mapping[str, float | None]: ...
-    @property
-    def steps(self) -> int | None: ...
-    @property
-    def macs(self) -> int | None: ...
-    @property
-    def wasted(self) -> bool: ...
-    @property
-    def rest_max_j(self) -> Mapping[str, float | None]: ...
-    @property
-    def measured(self) -> Iterable[_Measurement]: ...
-    @property
-    def began_s(self) -> float | None: ...
-    @property
-    def ended_s(self) -> float | None: ...
-    @property
-    def session(self) -> int: ...
-
-
-class _Header(Protocol):
-    @property
-    def strategy(self) -> str: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def role(self) -> str: ...
-
-
-class _Run(Protocol):
-    """What a statement needs of a run: the ledger's `Run` has it, and so can any importer's."""
-
-    @property
-    def header(self) -> _Header: ...
-    @property
-    def activities(self) -> Iterable[_Activity]: ...
-    @property
-    def components(self) -> Mapping[str, _Component]: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """What one component used in one entry.
-
-    Attributes:
-        low_j, high_j: bounds from what its counter did not show; None: no bound is known.
-        random_u_j, systematic_u_j: standard uncertainties; None: not quantified.
-        complete: whether its counter was seen at both edges and without a break.
-        attributed_j: the part of a shared device that is estimated to be the run's own; None: not known.
-    """
-
-    component: str
-    tier: Tier
-    energy_j: float | None
-    low_j: float | None
-    high_j: float | None
-    random_u_j: float | None
-    systematic_u_j: float | None
-    complete: bool
-    attributed_j: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One line of a statement: a finished phase or a lost attempt.
-
-    Attributes:
-        energy_j: IT energy over all components; None if one of them is not known.
-        known_energy_j: the part of it that is known; None if nothing is.
-        estimated_j: the part of it that a formula gave, and no sensor.
-        device_s: busy device time over all components.
-        tier: of the weakest component.
-        rest_max_j: for a killed attempt, the most that can be missing; None if nothing is missing or nothing bounds it.
-        bounded: False if something is missing and nothing bounds it.
-        parts: the same energy by component.
-        began_s, ended_s: its edges on the monotonic clock of its session; None if they are not known.
-        session: times of different sessions are not comparable.
-    """
-
-    phase: str
-    name: str
-    scope: str
-    scenario: str | None
-    energy_j: float | None
-    known_energy_j: float | None
-    estimated_j: float
-    device_s: float | None
-    duration_s: float
-    steps: int | None
-    macs: int | None
-    tier: Tier
-    wasted: bool
-    rest_max_j: float | None
-    bounded: bool
-    parts: tuple[Part, ...] = ()
-    began_s: float | None = None
-    ended_s: float | None = None
-    session: int = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether every counter was seen at both edges and without a break."""
-        return all(part.complete for part in self.parts)
-
-    @property
-    def low_j(self) -> float | None:
-        """The least it can have used, as far as gaps in counters go; None if no bound is known."""
-        return _sum({part.component: part.low_j for part in self.parts})
-
-    @property
-    def high_j(self) -> float | None:
-        """The most it can have used, as far as gaps in counters go; None if no bound is known."""
-        return _sum({part.component: part.high_j for part in self.parts})
+M = TypeVar("M", LocationBasedMass, MarketBasedMass, EmbodiedMass)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
-    """The entries of one run at one site."""
+    """The entries of one run at one site. Totals are of all that was metered, lost attempts and use phases included."""
 
     strategy: str
     seed: int
@@ -173,12 +35,55 @@ class Statement:
     entries: tuple[Entry, ...]
     site: Site
 
+    @property
+    def energy(self) -> ItEnergy | FacilityEnergy:
+        """What was used, as the kind that the site says it is.
 
-def _sum(values: Mapping[str, float | None]) -> float | None:
-    return None if None in values.values() else total(values.values())
+        Raises:
+            UnknownQuantity: if the energy of an entry is not known.
+        """
+        return self.site.energy(total(entry.energy_j for entry in self.entries))
+
+    @property
+    def location_based(self) -> LocationBasedMass:
+        """CO2e by the average of the grid.
+
+        Raises:
+            UnknownQuantity: if the energy of an entry is not known, or the site is not.
+        """
+        return self._total(LOCATION, LocationBasedMass)
+
+    @property
+    def market_based(self) -> MarketBasedMass:
+        """CO2e by contract.
+
+        Raises:
+            UnknownQuantity: if the energy of an entry is not known, or the site tells of no contract.
+        """
+        return self._total(MARKET, MarketBasedMass)
+
+    @property
+    def embodied(self) -> EmbodiedMass:
+        """CO2e of the hardware that was worn.
+
+        Raises:
+            UnknownQuantity: if the energy of an entry is not known, or the site tells of no hardware.
+        """
+        return self._total(EMBODIED_VIEW, EmbodiedMass)
+
+    def _total(self, view: str, kind: type[M]) -> M:
+        whole = kind(0)
+        for entry in self.entries:
+            mass = entry.masses.get(view)
+            if not isinstance(mass, kind):
+                raise UnknownQuantity(
+                    f"the {view} CO2e of {entry.phase} is not known", where=self.strategy, cure="describe the site"
+                )
+            whole += mass
+        return whole
 
 
-def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterable[Part]:
+def _parts(activity: RecordedActivity, components: Mapping[str, RecordedComponent]) -> Iterable[Part]:
     measured = {one.component: one for one in activity.measured}
     for name, energy_j in activity.energy_j.items():
         found = measured.get(name)
@@ -195,6 +100,7 @@ def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterabl
                 random_u_j=None,
                 systematic_u_j=None,
                 complete=known,
+                device_s=activity.device_s.get(name),
             )
             continue
         # What is measured is gross; an entry is charged without the phases within it, whose gaps are their own.
@@ -211,17 +117,41 @@ def _parts(activity: _Activity, components: Mapping[str, _Component]) -> Iterabl
             systematic_u_j=None if found.systematic_u_j is None else found.systematic_u_j * own_ratio,
             complete=found.complete,
             attributed_j=found.attributed_j,
+            device_s=activity.device_s.get(name),
         )
 
 
-def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
+def _moments(activity: RecordedActivity, sessions: Sequence[RecordedSession]) -> tuple[datetime | None, datetime | None]:
+    """Return when it began and ended by the wall clock of its session's beginning."""
+    if activity.session >= len(sessions) or activity.began_s is None or activity.ended_s is None:
+        return None, None
+    opened = sessions[activity.session]
+    if not opened.utc:
+        return None, None
+    start = datetime.fromisoformat(opened.utc)
+    began, ended = (timedelta(seconds=edge_s - opened.time_s) for edge_s in (activity.began_s, activity.ended_s))
+    return start + began, start + ended
+
+
+def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: float) -> Entry:
+    components = run.components
     tiers = {components[name].tier for name in activity.energy_j if name in components}
+    energy_j = sum_or_none(activity.energy_j.values())
+    facility_j: float | None = None
+    masses: Mapping[str, Mass] = {}
+    if energy_j is not None:
+        began, ended = _moments(activity, run.sessions)
+        metered = tuple(activity.energy_j)
+        facility_j = site.energy(energy_j).joules
+        masses = site.masses(
+            Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended)
+        )
     return Entry(
         phase=activity.phase,
         name=activity.name,
         scope=str(activity.scope),
         scenario=activity.scenario,
-        energy_j=_sum(activity.energy_j),
+        energy_j=energy_j,
         known_energy_j=total_known(activity.energy_j.values()),
         estimated_j=sum(
             joules or 0.0
@@ -235,21 +165,43 @@ def _entry(activity: _Activity, components: Mapping[str, _Component]) -> Entry:
         macs=activity.macs,
         tier=Tier.weakest(tiers) or Tier.MODELLED,
         wasted=activity.wasted,
-        rest_max_j=_sum(activity.rest_max_j) if activity.rest_max_j else None,
+        rest_max_j=sum_or_none(activity.rest_max_j.values()) if activity.rest_max_j else None,
         bounded=None not in activity.rest_max_j.values(),
         parts=tuple(_parts(activity, components)),
         began_s=activity.began_s,
         ended_s=activity.ended_s,
         session=activity.session,
+        own_s=own_s,
+        images=activity.images,
+        facility_j=facility_j,
+        masses=masses,
     )
 
 
-def account(run: _Run, site: Site) -> Statement:
-    """Apply a site to a run."""
+def account(run: RecordedRun, site: Site) -> Statement:
+    """Apply a site to a run.
+
+    Raises:
+        InvalidSite: if the site does not fit what was metered: a share for a host that was metered itself, or a series
+            that does not cover the time.
+    """
+    _check_shares(run, site)
+    activities = tuple(run.activities)
+    own_s = own_seconds(activities)
     return Statement(
         strategy=run.header.strategy,
         seed=run.header.seed,
         role=str(run.header.role),
-        entries=tuple(_entry(activity, run.components) for activity in run.activities),
+        entries=tuple(_entry(run, site, one, seconds) for one, seconds in zip(activities, own_s, strict=True)),
         site=site,
     )
+
+
+def _check_shares(run: RecordedRun, site: Site) -> None:
+    hosts = [name for name in run.components if name.partition(":")[0] in {"cpu", "dram"}]
+    if site.host_ratio and hosts:
+        raise InvalidSite(
+            f"a host share of {site.host_ratio:g} beside {', '.join(hosts)}, which were metered, counts the host twice",
+            where="host_share",
+            cure="leave the share out, or meter with --host none",
+        )

@@ -1,13 +1,14 @@
 """Energy by component: which part of the machine used it, how sure that is, and what it would have used anyway."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
 
 from carbon_nas.accounting.statement import Entry, Part, Statement
+from carbon_nas.comparison.charged import charged
 from carbon_nas.comparison.finished import Finished
-from carbon_nas.ledger.records import Role, Scope
+from carbon_nas.ledger.records import Scope
 from carbon_nas.sources import Tier
 from carbon_nas.units import total
 
@@ -63,25 +64,14 @@ class Incomplete:
     high_j: float | None
 
 
-def _charged(statements: Sequence[Statement], strategy: str, seed: int, done: Finished) -> list[list[Entry]]:
-    # One list per ledger. Shared work is charged in full to each, as everywhere else.
-    mine = [one for one in statements if one.role == Role.SHARED or (one.strategy, one.seed) == (strategy, seed)]
-    return [list(_counted(statement, done)) for statement in mine]
-
-
-def _counted(statement: Statement, done: Finished) -> Iterator[Entry]:
-    for entry in statement.entries:
-        if not entry.wasted and (entry.scope != Scope.PER_SCENARIO or entry.scenario in done.scenarios):
-            yield entry
-
-
 def component_costs(
     statements: Sequence[Statement], done: Finished, strategies: Sequence[str], idle_w: Mapping[str, float]
 ) -> tuple[ComponentCost, ...]:
     """Split what every strategy cost by component."""
     costs = []
     for strategy in strategies:
-        seeds = [_charged(statements, strategy, seed, done) for seed in sorted(done.seeds)]
+        ledgers = list(charged(statements, strategy, done))
+        seeds = [[one.entries for one in ledgers if one.seed == seed] for seed in sorted(done.seeds)]
         names = dict.fromkeys(
             part.component for ledgers in seeds for entries in ledgers for entry in entries for part in entry.parts
         )
@@ -170,5 +160,5 @@ def incomplete(statements: Sequence[Statement]) -> tuple[Incomplete, ...]:
         )
         for statement in statements
         for entry in statement.entries
-        if not entry.wasted and not entry.complete
+        if not entry.wasted and not entry.complete and entry.scope != Scope.USE
     )

@@ -1,21 +1,23 @@
 """The comparison: a group-by over the entries of all statements. No strategy has a formula of its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, combinations
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 
-from carbon_nas.accounting.site import Site
+from carbon_nas.accounting.site import View
+from carbon_nas.accounting.sites import Sites
 from carbon_nas.accounting.statement import Statement
 from carbon_nas.comparison.break_even import BreakEven, break_even
 from carbon_nas.comparison.components import ComponentCost, Incomplete, component_costs, incomplete
 from carbon_nas.comparison.cost_curve import CostCurve, SeedCost
 from carbon_nas.comparison.delivery import Delivery, Gap, accuracy_gap
 from carbon_nas.comparison.finished import finished
-from carbon_nas.errors import UnknownQuantity
-from carbon_nas.ledger.records import Role, Scope
+from carbon_nas.comparison.frame import NUMBERS, charged_rows, mass_columns, mean_or_gap, sum_or_gap, whole_number
+from carbon_nas.ledger.records import Scope
 from carbon_nas.sources import Tier
 
 __all__ = ["Comparison", "Lost", "PhaseCost", "StrategyCost", "Work", "compare"]
@@ -30,6 +32,8 @@ class PhaseCost:
         shared: done once for all strategies and charged in full to each.
         low_j, high_j: the least and the greatest of the seeds.
         estimated_j: the part that a formula gave, and no sensor.
+        facility_j: what the building used for it, as far as the sites tell.
+        masses_kg: its CO2e by every view; None where a site does not tell.
     """
 
     strategy: str
@@ -46,11 +50,13 @@ class PhaseCost:
     steps: int | None
     macs: int | None
     tier: Tier
+    facility_j: float
+    masses_kg: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StrategyCost:
-    """What a strategy cost altogether: the mean over seeds."""
+    """What a strategy cost altogether: the mean over seeds. `facility_j` and `masses_kg` as for a phase."""
 
     strategy: str
     seeds: int
@@ -62,6 +68,8 @@ class StrategyCost:
     steps: int | None
     macs: int | None
     tier: Tier
+    facility_j: float
+    masses_kg: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +108,8 @@ class Comparison:
     """Everything a report shows, as numbers.
 
     Attributes:
+        sites: where it was recorded.
+        views: the ways of looking at CO2e that the sites allow, side by side and never added.
         scenarios: those that every strategy has finished for every seed that is compared.
         unfinished: runs that are left out, or in part, because they are not finished.
         estimated_share: the part of all energy that a formula gave, and no sensor.
@@ -109,7 +119,8 @@ class Comparison:
         attributed: the energies that this rule has changed, in words.
     """
 
-    site: Site
+    sites: Sites
+    views: tuple[View, ...]
     strategies: tuple[StrategyCost, ...]
     phases: tuple[PhaseCost, ...]
     curves: tuple[CostCurve, ...]
@@ -128,76 +139,18 @@ class Comparison:
     attributed: tuple[str, ...] = ()
 
 
-_NUMBERS = ["energy_j", "estimated_j", "device_s", "duration_s", "steps", "macs"]
-
-
-def _frame(statements: Sequence[Statement]) -> pd.DataFrame:
-    rows = [
-        {
-            "run": number,
-            "strategy": statement.strategy,
-            "seed": statement.seed,
-            "shared": statement.role == Role.SHARED,
-            "phase": entry.phase,
-            "name": entry.name,
-            "scope": entry.scope,
-            "scenario": entry.scenario,
-            "energy_j": entry.energy_j,
-            "device_s": entry.device_s,
-            "duration_s": entry.duration_s,
-            "steps": entry.steps,
-            "macs": entry.macs,
-            "estimated_j": entry.estimated_j,
-            "tier": entry.tier,
-        }
-        for number, statement in enumerate(statements)
-        for entry in statement.entries
-        if not entry.wasted
-    ]
-    # As floats, for a column of nothing but None would be one of objects, which pandas cannot add.
-    return pd.DataFrame(rows).astype(dict.fromkeys(_NUMBERS, float))
-
-
-def _charged(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give every strategy and seed its own copy of the shared rows: each alone would have had to pay them."""
-    own, shared = frame[~frame["shared"]], frame[frame["shared"]]
-    copies = [
-        shared.assign(strategy=strategy, seed=seed)
-        for strategy, seed in own[["strategy", "seed"]].drop_duplicates().itertuples(index=False)
-    ]
-    # Shared work comes first, as it was run.
-    return pd.concat([*copies, own], ignore_index=True) if copies else own
-
-
-def _sum_or_gap(values: "pd.Series[float]") -> float:
-    # A gap makes the sum a gap: pandas would skip it.
-    return float(values.sum(skipna=False))
-
-
-def _mean(values: "pd.Series[float]") -> float | None:
-    return None if values.isna().any() else float(values.mean())
-
-
-def _whole_number(value: float | None) -> int | None:
-    return None if value is None else round(value)
-
-
-def _complete(frame: pd.DataFrame) -> None:
-    unknown = frame[frame["energy_j"].isna()]
-    if len(unknown):
-        first = unknown.iloc[0]
-        raise UnknownQuantity(
-            f"the energy of {len(unknown)} phases is not known, so strategies cannot be compared",
-            where=f"{first['strategy']}, seed {first['seed']}, phase {first['phase']}",
-            cure="a device was lost while it was metered; record the study again with another --out",
-        )
+def _masses(groups: Any, columns: Mapping[str, str]) -> Mapping[str, float | None]:
+    """Return the mean over seeds of each seed's sum."""
+    sums = groups[list(columns.values())].agg(sum_or_gap) if columns else None
+    return {view: mean_or_gap(sums[name]) for view, name in columns.items()} if sums is not None else {}
 
 
 def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
+    columns = mass_columns(frame)
     keys = ["strategy", "name", "scope", "shared"]
     for (strategy, name, scope, shared), rows in frame.groupby(keys, sort=False):
         by_seed = rows.groupby("seed")
-        sums = by_seed[_NUMBERS].agg(_sum_or_gap)
+        sums = by_seed[list(NUMBERS)].agg(sum_or_gap)
         yield PhaseCost(
             strategy=str(strategy),
             name=str(name),
@@ -208,11 +161,13 @@ def _phases(frame: pd.DataFrame) -> Iterable[PhaseCost]:
             low_j=float(sums["energy_j"].min()),
             high_j=float(sums["energy_j"].max()),
             estimated_j=float(sums["estimated_j"].mean()),
-            device_s=_mean(sums["device_s"]),
+            device_s=mean_or_gap(sums["device_s"]),
             duration_s=float(sums["duration_s"].mean()),
-            steps=_whole_number(_mean(sums["steps"])),
-            macs=_whole_number(_mean(sums["macs"])),
+            steps=whole_number(mean_or_gap(sums["steps"])),
+            macs=whole_number(mean_or_gap(sums["macs"])),
             tier=Tier.weakest(set(rows["tier"])) or Tier.MODELLED,
+            facility_j=float(sums["facility_j"].mean()),
+            masses_kg=_masses(by_seed, columns),
         )
 
 
@@ -235,20 +190,20 @@ def _work(strategy: str, rows: pd.DataFrame) -> Work:
     def running(column: str) -> list[float | None]:
         totals = []
         for _, mine in rows.groupby("seed", sort=True):
-            once = _sum_or_gap(mine[mine["scope"] == Scope.ONCE][column])
-            each = mine[mine["scope"] == Scope.PER_SCENARIO].groupby("scenario", sort=False)[column].agg(_sum_or_gap)
+            once = sum_or_gap(mine[mine["scope"] == Scope.ONCE][column])
+            each = mine[mine["scope"] == Scope.PER_SCENARIO].groupby("scenario", sort=False)[column].agg(sum_or_gap)
             totals.append(list(accumulate(each, initial=once)))
-        return [_mean(pd.Series(values, dtype=float)) for values in zip(*totals, strict=True)]
+        return [mean_or_gap(pd.Series(values, dtype=float)) for values in zip(*totals, strict=True)]
 
     return Work(
         strategy=strategy,
         device_s=tuple(running("device_s")),
-        steps=tuple(map(_whole_number, running("steps"))),
-        macs=tuple(map(_whole_number, running("macs"))),
+        steps=tuple(map(whole_number, running("steps"))),
+        macs=tuple(map(whole_number, running("macs"))),
     )
 
 
-def _whole(curve: CostCurve, phases: Sequence[PhaseCost]) -> StrategyCost:
+def _whole(curve: CostCurve, phases: Sequence[PhaseCost], views: Sequence[str]) -> StrategyCost:
     mine = [phase for phase in phases if phase.strategy == curve.strategy]
 
     def add(values: list[float | None]) -> float | None:
@@ -263,8 +218,10 @@ def _whole(curve: CostCurve, phases: Sequence[PhaseCost]) -> StrategyCost:
         low_j=min(totals),
         high_j=max(totals),
         device_s=add([phase.device_s for phase in mine]),
-        steps=_whole_number(add([phase.steps for phase in mine])),
-        macs=_whole_number(add([phase.macs for phase in mine])),
+        steps=whole_number(add([phase.steps for phase in mine])),
+        macs=whole_number(add([phase.macs for phase in mine])),
+        facility_j=sum(phase.facility_j for phase in mine),
+        masses_kg={view: add([phase.masses_kg[view] for phase in mine]) for view in views},
         tier=Tier.weakest({phase.tier for phase in mine}) or Tier.MODELLED,
     )
 
@@ -272,7 +229,7 @@ def _whole(curve: CostCurve, phases: Sequence[PhaseCost]) -> StrategyCost:
 def _lost(statements: Sequence[Statement]) -> Iterable[Lost]:
     for statement in statements:
         for entry in statement.entries:
-            if entry.wasted:
+            if entry.wasted and entry.scope != Scope.USE:
                 rest_max_j = (entry.rest_max_j or 0.0) if entry.bounded else None
                 yield Lost(
                     strategy=statement.strategy,
@@ -290,7 +247,7 @@ def compare(
     """Compare the strategies of a study, on the seeds and scenarios that all of them have finished.
 
     Args:
-        statements: of all its runs, those of shared work included; all at one site.
+        statements: of all its runs, those of shared work included, each at its own site.
         deliveries: what the strategies found; a scenario without a delivery is not finished.
         idle_w: the power of components that have nothing to do, where it was measured.
 
@@ -299,21 +256,21 @@ def compare(
         UnknownQuantity: if the energy of a phase is not known.
     """
     done = finished(statements, deliveries)
-    frame = _charged(_frame(statements))
-    per_scenario = frame["scope"] == Scope.PER_SCENARIO
-    frame = frame[frame["seed"].isin(done.seeds) & (~per_scenario | frame["scenario"].isin(done.scenarios))]
-    _complete(frame)
+    sites = Sites(sites=tuple(dict.fromkeys(one.site for one in statements)))
+    views = [view.key for view in sites.views]
+    frame = charged_rows(statements, done, views)
     phases = tuple(_phases(frame))
     curves = tuple(_curve(str(name), rows) for name, rows in frame.groupby("strategy", sort=False))
     work = {str(name): _work(str(name), rows) for name, rows in frame.groupby("strategy", sort=False)}
     # The order of the reader: whoever pays most once comes first.
     curves = tuple(sorted(curves, key=lambda curve: -curve.once_j))
-    strategies = tuple(_whole(curve, phases) for curve in curves)
+    strategies = tuple(_whole(curve, phases, views) for curve in curves)
     order = [curve.strategy for curve in curves]
     kept = [item for item in deliveries if item.seed in done.seeds and item.scenario in done.scenarios]
     spent_j = sum(phase.energy_j for phase in phases)
     return Comparison(
-        site=statements[0].site,
+        sites=sites,
+        views=sites.views,
         strategies=strategies,
         phases=tuple(sorted(phases, key=lambda phase: order.index(phase.strategy))),
         curves=curves,

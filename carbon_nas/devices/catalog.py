@@ -14,7 +14,7 @@ from carbon_nas.errors import UnknownName
 from carbon_nas.supernet.static import channels_last, fold_batch_norm
 from carbon_nas.units import MS_PER_S
 
-__all__ = ["Device", "HostDevice", "SimulatedDevice", "Subject", "TARGETS", "Target", "Timing", "target_named"]
+__all__ = ["Device", "HostDevice", "SimulatedDevice", "Subject", "TARGETS", "Target", "Timing", "Usage", "target_named"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +83,23 @@ class Timing:
     macs: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a network did while it was let work.
+
+    Attributes:
+        images: how many passed through it: those of the first calls, on which everything is slower, included.
+        calls: how often it was called, each time with the target's batch size.
+        duration_s: how long it worked, the preparation of the target not included.
+    """
+
+    images: int
+    calls: int
+    duration_s: float
+
+
 class Device(Protocol):
-    """Times subjects on one target."""
+    """Times subjects on one target, and lets them work there."""
 
     @property
     def target(self) -> Target:
@@ -95,6 +110,10 @@ class Device(Protocol):
         self, subjects: Sequence[Subject], *, passes: int, rng: random.Random, anchor_ms: float | None = None
     ) -> Timing:
         """Time every subject in `passes` shuffled passes, normalised to `anchor_ms` (its own median if not given)."""
+        ...
+
+    def run(self, subject: Subject, *, duration_s: float) -> Usage:
+        """Call one subject again and again for about `duration_s`, at least once, one call after the other."""
         ...
 
 
@@ -157,6 +176,17 @@ class HostDevice:
             macs=macs,
         )
 
+    @torch.inference_mode()
+    def run(self, subject: Subject, *, duration_s: float) -> Usage:
+        """Call a subject until the time is up. Its module is moved and switched as it is for timing."""
+        call, calls = self._prepare(subject), 0
+        began_s = now_s = time.perf_counter()
+        while not calls or now_s - began_s < duration_s:
+            call()
+            calls += 1
+            now_s = time.perf_counter()
+        return Usage(images=calls * self.target.batch_size, calls=calls, duration_s=now_s - began_s)
+
     def _prepare(self, subject: Subject) -> Callable[[], object]:
         module = subject.module.cpu().eval()
         if self.target.fold_batch_norm:
@@ -179,10 +209,18 @@ class SimulatedDevice:
     ) -> Timing:
         """Return a fixed time a call plus a time proportional to the MACs of the batch."""
         del rng
-        macs_of = {subject.key: subject.macs * self.target.batch_size for subject in subjects}
         return Timing(
-            latency_ms={key: self._call_ms + self._ms_per_mega_mac * macs / 1e6 for key, macs in macs_of.items()},
+            latency_ms={subject.key: self._latency_ms(subject) for subject in subjects},
             anchor_ms=1.0 if anchor_ms is None else anchor_ms,
             anchor_spread_ratio=1.0,
-            macs=passes * sum(macs_of.values()),
+            macs=passes * sum(subject.macs * self.target.batch_size for subject in subjects),
         )
+
+    def run(self, subject: Subject, *, duration_s: float) -> Usage:
+        """Return as many whole calls as fit, at least one, without waiting for them."""
+        call_s = self._latency_ms(subject) / MS_PER_S
+        calls = max(1, int(duration_s / call_s))
+        return Usage(images=calls * self.target.batch_size, calls=calls, duration_s=calls * call_s)
+
+    def _latency_ms(self, subject: Subject) -> float:
+        return self._call_ms + self._ms_per_mega_mac * subject.macs * self.target.batch_size / 1e6

@@ -222,6 +222,7 @@ class Fold:
             device_s=event.own_device_s or event.device_s,
             steps=event.steps,
             macs=event.macs,
+            images=event.images,
             wasted=event.outcome is not Outcome.DONE,
             artefact_hash=event.artefact_hash,
             measured=event.measured,

@@ -38,20 +38,22 @@ __all__ = [
     "to_line",
 ]
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the line format, frozen: a reader reads all older ones, and refuses a newer one by name.
 
 1: headers, sessions, phases, heartbeats, epochs, results, waste, tables and limits.
 2: nested phases, windows, measurements with uncertainty and gaps, traces, incidents, idle baselines, cross-checks, and
    a header that says when, where, at which commit, and after which ledger.
+3: phases in which a delivered network works, and how many images passed in a phase.
 """
 
 
 class Scope(StrEnum):
-    """Whether a phase is paid once or again for every deployment scenario."""
+    """Whether a phase is paid once, again for every deployment scenario, or is no cost of finding a network at all."""
 
     ONCE = "once"
     PER_SCENARIO = "per scenario"
+    USE = "use"  # A delivered network at work, for a scenario: never a part of what its strategy cost.
 
 
 class Role(StrEnum):
@@ -178,7 +180,7 @@ class PhaseEnd:
     `energy_j` does not contain; empty where there were none. `measured` holds the rest of what is known.
 
     `steps` are optimiser steps of the trainer. `macs` are multiply-accumulate operations: forward passes counted in
-    closed form, a backward pass as two forward ones.
+    closed form, a backward pass as two forward ones. `images` passed through a delivered network in use.
     """
 
     kind: Literal["phase_end"] = "phase_end"
@@ -197,6 +199,7 @@ class PhaseEnd:
     own_j: Mapping[str, float | None] = field(default_factory=dict)
     own_device_s: Mapping[str, float | None] = field(default_factory=dict)
     foreign_j: Mapping[str, float] = field(default_factory=dict)
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,7 @@ class Activity:
         began_s: its first edge on the monotonic clock of its session.
         ended_s: its last edge, or the last heartbeat of a lost attempt.
         session: which of the run's sessions it belongs to.
+        images: how many passed through a delivered network in use; None if nobody counted.
     """
 
     phase: str
@@ -48,6 +49,7 @@ class Activity:
     began_s: float | None = None
     ended_s: float | None = None
     session: int = 0
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

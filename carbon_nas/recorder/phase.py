@@ -19,6 +19,7 @@ class PhaseWindow:
         end: the record of its end, once it has ended.
         steps: optimiser steps so far; None if nobody counts.
         macs: multiply-accumulates so far; None if nobody counts.
+        images: how many passed through the delivered network, in a phase of its use; None if nobody counts.
         artefact_hash: the hash of what the phase left on disk.
     """
 
@@ -30,6 +31,7 @@ class PhaseWindow:
         self.end: PhaseEnd | None = None
         self.steps: int | None = None
         self.macs: int | None = None
+        self.images: int | None = None
         self.artefact_hash: str | None = None
 
     def energy_j(self) -> float | None:
@@ -103,6 +105,7 @@ class PhaseWindow:
             own_j=window.own_j if window.nested else {},
             own_device_s=window.own_device_s if window.nested else {},
             foreign_j=window.foreign_j,
+            images=self.images,
         )
 
 

@@ -189,14 +189,14 @@ class Recorder:
 
         Args:
             name: what is done, in words.
-            scope: whether it is paid once or again for every scenario.
+            scope: whether it is paid once or again for every scenario, or is a delivered network's use: no cost at all.
             scenario: the deployment scenario it is done for.
 
         Raises:
             ValueError: if this very phase is running already, or scope and scenario do not fit together.
         """
-        if (scope is Scope.PER_SCENARIO) != (scenario is not None):
-            raise ValueError(f"phase {name!r}: a scenario is named exactly when the scope is 'per scenario'")
+        if (scope is Scope.ONCE) != (scenario is None):
+            raise ValueError(f"phase {name!r}: a scenario is named exactly when the scope is 'per scenario' or 'use'")
         outcome = Outcome.FAILED
         phase = self._begin_phase(name, scope, scenario)
         try:

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from carbon_nas.accounting.site import LOCATION
+from carbon_nas.comparison.findings import Findings
+from carbon_nas.comparison.speedup import PUBLISHED_SPEEDUPS
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Component
 from carbon_nas.references.register import Reference
+from carbon_nas.references.waterfall import waterfall
 from carbon_nas.reporting.cells import Carbon
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
 from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
+from carbon_nas.reporting.doubt import range_table, spread_table, swing_table
+from carbon_nas.reporting.factors import embodied_table, factor_sources, factor_table
+from carbon_nas.reporting.likeness import likeness_sources, likeness_table
 from carbon_nas.reporting.measurement import (
     component_table,
     disturbances,
@@ -16,11 +23,14 @@ from carbon_nas.reporting.measurement import (
     incident_table,
     window_table,
 )
+from carbon_nas.reporting.methods import input_table, method_sources, method_table
 from carbon_nas.reporting.networks import delivery_table
 from carbon_nas.reporting.numbers import energy, kwh, mass, points, scenarios, significant
 from carbon_nas.reporting.opinions import cross_check_table, disagreements
 from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
+from carbon_nas.reporting.record import claim_table, waterfall_table
 from carbon_nas.reporting.scale import scale_table
+from carbon_nas.reporting.use import fleet_table, payback_table, speedup_table, use_table
 from carbon_nas.reporting.verdict import caveats, verdict
 from carbon_nas.sources import Source, Tier
 from carbon_nas.units import in_kwh
@@ -29,16 +39,17 @@ __all__ = ["compose"]
 
 
 def _cards(comparison: Comparison) -> Iterator[Card]:
-    site = comparison.site
+    sites = comparison.sites
     for cost in comparison.strategies:
-        details = [site.boundary, energy(cost.energy_j)]
+        details = [sites.boundary, energy(cost.energy_j)]
         if cost.seeds > 1:
             details[1] = f"{energy(cost.low_j)} to {energy(cost.high_j)} over {cost.seeds} seeds"
-        if site.named:
-            details.append(f"{mass(site.mass_kg(cost.energy_j, site.grids[0]))} CO2e in {site.grids[0].name}")
+        emitted_kg = cost.masses_kg.get(LOCATION)
+        if emitted_kg is not None:
+            details.append(f"{mass(emitted_kg)} CO2e, {sites.place}")
         yield Card(
             label=f"{cost.strategy}, {scenarios(len(comparison.scenarios))}",
-            value=kwh(in_kwh(cost.energy_j) * site.factor_ratio),
+            value=kwh(in_kwh(cost.facility_j)),
             detail="; ".join(details),
             tier=cost.tier,
         )
@@ -88,10 +99,19 @@ def _metered(part: Component) -> Iterator[Source]:
         yield Source(key="yang2024", where="NVML: how accurate the GPU's power sensor is")
 
 
-def _sources(comparison: Comparison, runs: Sequence[Run], references: Mapping[str, Reference]) -> tuple[Source, ...]:
+def _sources(
+    findings: Findings, runs: Sequence[Run], references: Mapping[str, Reference], *, equivalents: bool
+) -> tuple[Source, ...]:
+    comparison = findings.comparison
     found = [reference.printed.source for reference in references["strubell2019-nas"].chain]
+    found += [step.source for step in waterfall()]
     found.append(Source(key="ghg2015", where="location-based method: energy x intensity"))
-    found += [grid.source for grid in comparison.site.grids]
+    found += factor_sources(comparison.sites)
+    found += method_sources(findings.methods)
+    found += [step.source for step in findings.claim if step.source is not None]
+    found += [one.source for one in PUBLISHED_SPEEDUPS]
+    found.append(Source(key="ipcc2006", where="uncertainty: Approach 1 and 2, side by side"))
+    found += likeness_sources() if equivalents else ()
     found += dict.fromkeys(source for run in runs for part in run.components.values() for source in _metered(part))
     if any(check.tool.startswith("codecarbon") for run in runs for check in run.cross_checks):
         found.append(Source(key="codecarbon", where="the second opinion: OfflineEmissionsTracker"))
@@ -101,34 +121,34 @@ def _sources(comparison: Comparison, runs: Sequence[Run], references: Mapping[st
     return tuple(dict.fromkeys(found))
 
 
-def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str, Reference]) -> Document:
+def _kept(*blocks: Block | None) -> tuple[Block, ...]:
+    return tuple(block for block in blocks if block is not None)
+
+
+def compose(
+    findings: Findings, runs: Sequence[Run], references: Mapping[str, Reference], *, equivalents: bool = False
+) -> Document:
     """Write the report of a comparison as a document.
 
     Args:
-        comparison: the numbers.
+        findings: the numbers.
         runs: the ledgers behind them, for how they were recorded.
         references: the register of published numbers.
+        equivalents: whether masses are also given as cars and flights.
     """
-    carbon = Carbon(comparison.site)
+    comparison = findings.comparison
+    carbon = Carbon(comparison.sites)
     name = str(runs[0].header.study.get("name", "own runs"))
-    optional: list[Block | None] = [plan_table(runs), latency_table(runs)]
-    trust: list[Block | None] = [
-        component_table(comparison, runs) if comparison.components else None,
-        window_table(runs),
-        gap_table(comparison),
-        incident_table(runs),
-        cross_check_table(runs),
-    ]
     return Document(
         title=f"What neural architecture search costs: {name}",
-        subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.site.label}",
+        subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.sites.label}",
         verdict=verdict(comparison),
         caveats=(*caveats(comparison, quick=name.endswith("-quick")), *disturbances(runs), *disagreements(runs)),
         cards=tuple(_cards(comparison)),
         sections=(
             Section(
                 title="Cost",
-                blocks=(
+                blocks=_kept(
                     cost_table(comparison, carbon),
                     FigureBlock(
                         key="cost_curve",
@@ -138,11 +158,12 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
                     ),
                     break_even_table(comparison),
                     curve_table(comparison),
+                    likeness_table(comparison) if equivalents else None,
                 ),
             ),
             Section(
                 title="Phases",
-                blocks=(
+                blocks=_kept(
                     FigureBlock(
                         key="phase_energy",
                         title="Energy per phase",
@@ -150,21 +171,76 @@ def compose(comparison: Comparison, runs: Sequence[Run], references: Mapping[str
                         "shared work, charged in full to each.",
                     ),
                     phase_table(comparison, carbon),
-                    *((lost_table(comparison),) if comparison.lost else ()),
+                    lost_table(comparison) if comparison.lost else None,
                 ),
             ),
-            Section(title="Networks", blocks=(delivery_table(comparison),)),
-            Section(title="Scale", blocks=(scale_table(comparison, carbon, references),)),
-            Section(title="Measurement", blocks=tuple(block for block in trust if block is not None)),
+            Section(
+                title="Networks",
+                blocks=_kept(
+                    delivery_table(comparison),
+                    use_table(findings.uses),
+                    speedup_table(findings.speedups),
+                    payback_table(findings.paybacks),
+                    fleet_table(findings.fleets),
+                ),
+            ),
+            Section(title="How sure", blocks=_kept(*_doubt(findings))),
+            Section(title="Scale", blocks=_kept(*_scale(findings, carbon, references))),
+            Section(
+                title="Measurement",
+                blocks=_kept(
+                    component_table(comparison, runs) if comparison.components else None,
+                    window_table(runs),
+                    gap_table(comparison),
+                    incident_table(runs),
+                    cross_check_table(runs),
+                ),
+            ),
             Section(
                 title="Method",
-                blocks=(
+                blocks=_kept(
+                    factor_table(comparison.sites),
+                    embodied_table(comparison.sites),
+                    method_table(findings.methods),
+                    input_table(findings.methods),
                     meter_table(runs),
-                    *(block for block in optional if block is not None),
+                    plan_table(runs),
+                    latency_table(runs),
                     ledger_table(runs),
                     Text(text=recording(runs)),
                 ),
             ),
         ),
-        sources=_sources(comparison, runs, references),
+        sources=_sources(findings, runs, references, equivalents=equivalents),
     )
+
+
+def _doubt(findings: Findings) -> Iterator[Block | None]:
+    swings = swing_table(findings)
+    yield spread_table(findings)
+    yield range_table(findings)
+    if swings is not None:
+        yield FigureBlock(
+            key="tornado",
+            title=swings.title,
+            caption="Solid: a factor from its 2.5th to its 97.5th percentile. Hatched: a choice, from one end to the "
+            "other. Without a bar: not quantified, or it cancels.",
+        )
+    yield swings
+
+
+def _scale(findings: Findings, carbon: Carbon, references: Mapping[str, Reference]) -> Iterator[Block]:
+    yield scale_table(findings.comparison, carbon, references)
+    if findings.claim:
+        yield FigureBlock(
+            key="claim",
+            title="Why not 1,300x?",
+            caption="From the published ratio of CO2e to the ratio of energies measured here, step by step.",
+        )
+        yield claim_table(findings.claim)
+    yield FigureBlock(
+        key="waterfall",
+        title="What became of 626,155 lb",
+        caption="From the estimate of 2019 to its correction of 2021, 7,096 lb: what each correction divides by.",
+    )
+    yield waterfall_table()

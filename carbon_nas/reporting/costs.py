@@ -30,20 +30,20 @@ _SHARED = "Profiling the devices is shared work, done once and charged in full t
 
 def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
     """Return what each strategy cost altogether."""
-    site = comparison.site
+    sites = comparison.sites
     shared = _SHARED if any(phase.shared for phase in comparison.phases) else ""
     rows = []
     for cost in comparison.strategies:
-        facility = in_kwh(cost.energy_j) * site.factor_ratio
+        facility = in_kwh(cost.facility_j)
         # Energy times a PUE is a model, as any product with a factor is.
-        sure = cost.tier if site.pue is None else Tier.weakest({cost.tier, Tier.MODELLED}) or Tier.MODELLED
+        sure = cost.tier if sites.bare else Tier.weakest({cost.tier, Tier.MODELLED}) or Tier.MODELLED
         rows.append(
             (
                 word(cost.strategy),
                 Cell(text=kwh(facility), tier=sure, value=facility, unit="kWh"),
                 joules(cost.energy_j, cost.tier),
                 *work(cost),
-                *carbon.cells(cost.energy_j, cost.tier),
+                *carbon.cells(cost.masses_kg, cost.tier),
             )
         )
     return Table(
@@ -52,8 +52,8 @@ def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
         columns=(
             Column(key="strategy", title="strategy", numeric=False),
             Column(key="it_energy_kwh", title="energy")
-            if site.pue is None
-            else Column(key="facility_energy_kwh", title=f"energy with PUE {site.pue:g}"),
+            if sites.bare
+            else Column(key="facility_energy_kwh", title=sites.boundary),
             Column(key="it_energy_j", title="IT energy"),
             *WORK,
             *carbon.columns(),
@@ -78,7 +78,7 @@ def phase_table(comparison: Comparison, carbon: Carbon) -> Table:
             word("once" if phase.scope == Scope.ONCE else scenarios(phase.scenarios)),
             joules(phase.energy_j, phase.tier),
             *work(phase),
-            *carbon.cells(phase.energy_j, phase.tier),
+            *carbon.cells(phase.masses_kg, phase.tier),
         )
         for phase in comparison.phases
     ]

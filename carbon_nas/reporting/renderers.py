@@ -5,12 +5,14 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 import jinja2
 import pandas as pd
 
-from carbon_nas.comparison.table import Comparison
+from carbon_nas.accounting.series import IntensitySeries
+from carbon_nas.comparison.findings import Findings
 from carbon_nas.reporting.document import Cell, Document, FigureBlock, Table, Text
 from carbon_nas.sources import Tier
 
@@ -79,7 +81,7 @@ def render_markdown(document: Document) -> str:
                 case FigureBlock():
                     lines += [f"![{block.title}](figures/{block.key}.png)", "", f"*{block.title}.* {block.caption}", ""]
     lines += ["## Sources", "", "The entries are in [references.bib](references.bib).", ""]
-    lines += [f"- [{source.key}] {source.where}" for source in document.sources]
+    lines += [f"- [{source.key or 'given by the user'}] {source.where}" for source in document.sources]
     return "\n".join(lines) + "\n"
 
 
@@ -97,6 +99,9 @@ def render_csv(table: Table) -> str:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, IntensitySeries):
+        # Its thousands of values stand in the request already.
+        return {"name": value.name, "kind": str(value.kind), "sha256": value.sha256}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         # What follows from the fields is what readers come for: slopes, totals, the first N.
@@ -112,13 +117,15 @@ def _plain(value: object) -> object:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None  # An interval without an end.
     return value
 
 
-def render_json(comparison: Comparison, document: Document) -> str:
-    """Render every number of a comparison, with the sentences and sources that belong to it."""
+def render_json(findings: Findings, document: Document) -> str:
+    """Render every number of a report, with the sentences and sources that belong to it."""
     data = {
-        "comparison": _plain(comparison),
+        **{field.name: _plain(getattr(findings, field.name)) for field in dataclasses.fields(findings)},
         "verdict": list(document.verdict),
         "caveats": list(document.caveats),
         "ledgers": _plain(next(table.rows for table in document.tables if table.key == "ledgers")),

@@ -17,13 +17,13 @@ def scale_table(comparison: Comparison, carbon: Carbon, references: Mapping[str,
     """Return this study beside 626,155 lb, which never stands without its correction."""
     rows = []
     for cost in comparison.strategies:
-        cells = carbon.cells(cost.energy_j, cost.tier)
+        cells = carbon.cells(cost.masses_kg, cost.tier)
         masses_lb = [in_lb(cell.value) for cell in cells if cell.value is not None]
         rows.append(
             (
                 word(f"this study: {cost.strategy}"),
                 *(Cell(text=mass_lb(end), tier=cells[0].tier, value=end, unit="lb") for end in _ends(masses_lb)),
-                word(f"{scenarios(len(comparison.scenarios))}; {comparison.site.label}"),
+                word(f"{scenarios(len(comparison.scenarios))}; {comparison.sites.label}"),
             )
         )
     for reference in references["strubell2019-nas"].chain:

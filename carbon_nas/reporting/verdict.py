@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from carbon_nas.accounting.site import LOCATION
 from carbon_nas.comparison.break_even import BreakEven
 from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
@@ -29,15 +30,16 @@ def caveats(comparison: Comparison, *, quick: bool) -> tuple[str, ...]:
 
 
 def _sentences(comparison: Comparison) -> Iterator[str]:
-    site = comparison.site
+    sites = comparison.sites
     costs = []
     for cost in comparison.strategies:
         figures = [f"{energy(cost.energy_j)} of IT energy"]
-        if site.named:
-            figures.append(f"{mass(site.mass_kg(cost.energy_j, site.grids[0]))} CO2e")
-        facility = kwh(in_kwh(cost.energy_j) * site.factor_ratio)
+        emitted_kg = cost.masses_kg.get(LOCATION)
+        if emitted_kg is not None:
+            figures.append(f"{mass(emitted_kg)} CO2e")
+        facility = kwh(in_kwh(cost.facility_j))
         costs.append(f"{cost.strategy} {facility} ({', '.join(figures)})")
-    yield f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(site.label)}."
+    yield f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(sites.label)}."
     yield from map(_crossing, comparison.break_evens)
     yield from map(_quality, comparison.gaps)
 

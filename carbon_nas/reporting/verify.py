@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from carbon_nas import ledger
-from carbon_nas.accounting.site import Site, site
 from carbon_nas.errors import CarbonNasError
-from carbon_nas.ledger.merge import Overlap
 from carbon_nas.ledger.verify import Difference
 from carbon_nas.reporting.document import Document, FigureBlock
 from carbon_nas.reporting.figures import FORMATS
 from carbon_nas.reporting.report import derive, render
+from carbon_nas.reporting.request import REQUEST, Request
 
 __all__ = ["verify_report"]
 
-_NUMBERS = "data/comparison.json"
 _NOTHING = object()
 _SHOWN = 60
 
@@ -41,12 +39,11 @@ def verify_report(folder: Path) -> Difference | None:
 
 def _differences(folder: Path) -> Iterator[Difference]:
     runs = ledger.read(folder / "ledger")
-    asked = _request(folder)
-    if isinstance(asked, Difference):
-        yield asked
+    request = _request(folder)
+    if isinstance(request, Difference):
+        yield request
         return
-    place, overlap = asked
-    comparison, document = derive(runs, place, overlap=overlap)
+    findings, document = derive(runs, request)
     figures: dict[str, dict[str, bytes]] = {}
     for key in _figures(document):
         for suffix in FORMATS:
@@ -54,7 +51,7 @@ def _differences(folder: Path) -> Iterator[Difference]:
             if not data:
                 yield Difference(where=f"figures/{key}.{suffix}", what="this figure is missing or empty")
             figures.setdefault(key, {})[suffix] = data or b""
-    derived = render(comparison, document, figures)
+    derived = render(findings, document, request, figures)
     for path in sorted(derived, key=_order):
         data = _bytes(folder / path)
         if data is None:
@@ -68,18 +65,16 @@ def _differences(folder: Path) -> Iterator[Difference]:
             yield Difference(where=path, what="this table does not follow from the ledgers")
 
 
-def _request(folder: Path) -> tuple[Site, Overlap] | Difference:
-    # The report says for which site and by which rule it was drawn; that it says so truly shows when everything else
-    # follows from it.
+def _request(folder: Path) -> Request | Difference:
+    # The report says what was asked of it; that it says so truly shows when everything else follows from it.
     try:
-        said = json.loads((folder / _NUMBERS).read_bytes())["comparison"]
-        kept = said["site"]
-        place = site(kept["grids"][0]["zone"] if kept["named"] else None, kept["pue"])
-        return place, Overlap(said["overlap"])
+        request = Request.model_validate_json((folder / REQUEST).read_bytes())
+        request.places()
     except FileNotFoundError:
-        return Difference(where=_NUMBERS, what="missing, and it follows from the ledgers")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, CarbonNasError) as error:
-        return Difference(where=_NUMBERS, what=f"it does not say for which site the report was drawn ({error!r})")
+        return Difference(where=REQUEST, what="missing, and without it nobody knows for which site the report was drawn")
+    except (OSError, ValueError, CarbonNasError) as error:
+        return Difference(where=REQUEST, what=f"it does not say for which site the report was drawn ({error!r})")
+    return request
 
 
 def _figures(document: Document) -> list[str]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -12,16 +13,28 @@ from carbon_nas.devices.catalog import Device, Subject
 from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.errors import InfeasibleScenario
 from carbon_nas.files import sha256
-from carbon_nas.ledger.records import Result, Scope
+from carbon_nas.ledger.records import Result, Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact, Artefacts
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.cost import cost
 from carbon_nas.supernet.space import SearchSpace
+from carbon_nas.supernet.static import StaticMobileNetV3
 from carbon_nas.training.data import Workload
 from carbon_nas.training.loop import TrainerPlan, accuracy
 from carbon_nas.training.tally import Tally
 
-__all__ = ["Bench", "Constraint", "Phase", "PhaseContext", "Scenario", "Strategy", "evaluate", "feasible_sample"]
+__all__ = [
+    "Bench",
+    "Constraint",
+    "Phase",
+    "PhaseContext",
+    "Scenario",
+    "Strategy",
+    "evaluate",
+    "feasible_sample",
+    "proving_phases",
+    "use",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +60,9 @@ class Constraint:
 class PhaseContext:
     """What a phase is given to work with: its own chance, a tally of its work, and a log.
 
+    Attributes:
+        images: how many passed through a delivered network that was let work; None in any other phase.
+
     Args:
         seed: the study's seed; the phase's chance is derived from it and from `job`.
         job: a name that is unique in the study, such as strategy and phase.
@@ -58,6 +74,7 @@ class PhaseContext:
         self.rng = random.Random(digest)
         self.generator = torch.Generator().manual_seed(digest)
         self.tally = Tally()
+        self.images: int | None = None
         self._log = log
 
     def log(self, subject: str, epoch: int, accuracy_fraction: float | None) -> None:
@@ -70,7 +87,7 @@ class Phase:
     """A stretch of work with a name.
 
     Attributes:
-        scope: paid once, or again for every scenario.
+        scope: paid once, or again for every scenario; or a delivered network at work, which is no cost of finding it.
         run: does the work; what it returns is kept for the phases after it.
         scenario: the scenario it is done for.
         image_passes: about how many images pass a network forward (a backward pass counts as two); for the time left.
@@ -85,7 +102,11 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """What all strategies share: one space, one workload, one trainer, the same scenarios and tables."""
+    """What all strategies share: one space, one workload, one trainer, the same scenarios and tables.
+
+    Attributes:
+        use_s: for how long every delivered network is let work on its device; 0: not at all.
+    """
 
     space: SearchSpace
     workload: Workload
@@ -94,6 +115,7 @@ class Bench:
     constraints: Mapping[str, Constraint]
     artefacts: Artefacts
     device: torch.device
+    use_s: float = 0.0
 
     def macs(self, arch: Architecture) -> int:
         """Return the multiply-accumulates of one image through an architecture."""
@@ -131,6 +153,8 @@ class Strategy(Protocol):
 
 
 _TRIES = 1_000
+# A second at work counts as many images as about pass in one of training: reports/digits-host, 5 to 15 thousand.
+_PASSES_PER_S = 10_000
 
 
 def feasible_sample(
@@ -155,18 +179,13 @@ def evaluate(
     used, macs = cost(bench.space, arch, bench.workload.num_classes), bench.macs(arch)
     net.to(bench.device).eval()
     correct = accuracy(net, split, resolution=arch.resolution, macs_per_image=macs, tally=context.tally)
-    subject = Subject(
-        key="delivered",
-        module=net,
-        input_shape=(bench.space.in_channels, arch.resolution, arch.resolution),
-        macs=used.macs,
-    )
+    subject = _subject(bench, arch, net)
     timing = scenario.device.time([subject], passes=passes, rng=context.rng, anchor_ms=constraint.table.anchor_ms)
     context.tally.macs += timing.macs
     result = Result(
         scenario=scenario.name,
         accuracy_fraction=correct,
-        latency_ms=timing.latency_ms["delivered"],
+        latency_ms=timing.latency_ms[subject.key],
         latency_limit_ms=constraint.limit_ms,
         architecture=arch.to_json(),
         workload=bench.workload.name,
@@ -175,3 +194,48 @@ def evaluate(
         macs=used.macs,
     )
     return Artefact(facts={"architecture": arch.to_json()}, events=(result,))
+
+
+def use(bench: Bench, scenario: Scenario, arch: Architecture, net: nn.Module, context: PhaseContext) -> Artefact:
+    """Let a delivered network work on the scenario's device for the bench's time, and count the images."""
+    usage = scenario.device.run(_subject(bench, arch, net), duration_s=bench.use_s)
+    context.images = usage.images
+    context.tally.forward(bench.macs(arch), usage.images)
+    return Artefact()
+
+
+def proving_phases(bench: Bench, scenario: Scenario, made_by: str) -> Iterator[Phase]:
+    """Yield what is done with a finished network, whatever strategy it is of: evaluate it, then let it work.
+
+    Args:
+        bench: what all strategies share.
+        scenario: the one that the network was made for.
+        made_by: the name of the phase that left its architecture and its weights.
+    """
+
+    def prove(how: Callable[..., Artefact], context: PhaseContext) -> Artefact:
+        return how(bench, scenario, *_made(bench, scenario, made_by), context)
+
+    yield Phase(
+        "evaluate", Scope.PER_SCENARIO, partial(prove, evaluate), scenario.name, image_passes=len(bench.workload.test)
+    )
+    if bench.use_s > 0:
+        passes = max(1, round(bench.use_s * _PASSES_PER_S))
+        yield Phase("use", Scope.USE, partial(prove, use), scenario.name, image_passes=passes)
+
+
+def _made(bench: Bench, scenario: Scenario, made_by: str) -> tuple[Architecture, StaticMobileNetV3]:
+    kept = bench.artefacts.load(phase_key(made_by, scenario.name))
+    arch = bench.space.from_json(kept.facts["architecture"])
+    net = StaticMobileNetV3(bench.space, arch, bench.workload.num_classes)
+    net.load_state_dict(dict(kept.tensors))
+    return arch, net
+
+
+def _subject(bench: Bench, arch: Architecture, net: nn.Module) -> Subject:
+    return Subject(
+        key="delivered",
+        module=net,
+        input_shape=(bench.space.in_channels, arch.resolution, arch.resolution),
+        macs=bench.macs(arch),
+    )

@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact
-from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, evaluate, feasible_sample
+from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, feasible_sample, proving_phases
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.static import StaticMobileNetV3, channels_last, initialise
 from carbon_nas.training.loop import StaticLearner, accuracy, fit, steps_per_epoch
 
 __all__ = ["Evolution", "EvolutionPlan", "reward"]
 
+_TRAIN = "train"
 _TRIES = 100  # random draws for one proposal within the limit
 _PROPOSALS = 50  # proposals for one that has not been trained yet
 
@@ -57,7 +58,7 @@ class Evolution:
         self._bench, self._plan = bench, plan
 
     def phases(self) -> Iterator[Phase]:
-        """Yield a search, a training from scratch and an evaluation for every scenario: nothing is shared."""
+        """Yield a search, a training from scratch and what proves it for every scenario: nothing is shared."""
         plan, bench = self._plan, self._bench
         images = steps_per_epoch(bench.workload.train, bench.trainer) * bench.trainer.batch_size
         epoch = 3 * images + len(bench.workload.validation)
@@ -65,10 +66,8 @@ class Evolution:
             name = scenario.name
             proxy, final = plan.candidates * plan.proxy_epochs * epoch, plan.final_epochs * epoch
             yield Phase("search", Scope.PER_SCENARIO, partial(self._search, scenario), name, proxy)
-            yield Phase("train", Scope.PER_SCENARIO, partial(self._train, scenario), name, final)
-            yield Phase(
-                "evaluate", Scope.PER_SCENARIO, partial(self._evaluate, scenario), name, len(bench.workload.test)
-            )
+            yield Phase(_TRAIN, Scope.PER_SCENARIO, partial(self._train, scenario), name, final)
+            yield from proving_phases(bench, scenario, _TRAIN)
 
     def _search(self, scenario: Scenario, context: PhaseContext) -> Artefact:
         plan, space, rng = self._plan, self._bench.space, context.rng
@@ -146,11 +145,3 @@ class Evolution:
         arch = self._bench.space.from_json(found["architecture"])
         net, _ = self._fit(arch, self._plan.final_epochs, "winner", context)
         return Artefact(tensors=net.state_dict(), facts={"architecture": arch.to_json()})
-
-    def _evaluate(self, scenario: Scenario, context: PhaseContext) -> Artefact:
-        bench = self._bench
-        trained = bench.artefacts.load(phase_key("train", scenario.name))
-        arch = bench.space.from_json(trained.facts["architecture"])
-        net = StaticMobileNetV3(bench.space, arch, bench.workload.num_classes)
-        net.load_state_dict(dict(trained.tensors))
-        return evaluate(bench, scenario, arch, net, context)

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact
-from carbon_nas.strategies.base import Bench, Phase, PhaseContext, Scenario, evaluate
+from carbon_nas.strategies.base import Bench, Phase, PhaseContext, Scenario, proving_phases
 from carbon_nas.strategies.search import SearchPlan, evolve
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.extract import extract
 from carbon_nas.supernet.network import ElasticMobileNetV3
 from carbon_nas.supernet.sorting import sort_channels
 from carbon_nas.supernet.space import Choices
-from carbon_nas.supernet.static import StaticMobileNetV3, channels_last
+from carbon_nas.supernet.static import channels_last
 from carbon_nas.training.loop import fit, steps_per_epoch
 from carbon_nas.training.shrinking import ElasticLearner, calibrated, supernet_accuracy
 
@@ -52,6 +52,7 @@ class OnceForAllPlan(BaseModel):
 
 
 TEACHER, KERNEL, DEPTH, WIDTH = "train teacher", "shrink kernel", "shrink depth", "shrink width"
+_EXTRACT = "extract"
 
 
 class OnceForAll:
@@ -63,7 +64,7 @@ class OnceForAll:
         self._bench, self._plan = bench, plan
 
     def phases(self) -> Iterator[Phase]:
-        """Yield one training of the supernet, then search and extraction per scenario."""
+        """Yield one training of the supernet, then search and extraction per scenario, and what proves the network."""
         plan, space = self._plan, self._bench.space
         largest = {"kernel_sizes": space.kernel_sizes[-1:], "expand_ratios": space.expand_ratios[-1:]}
         full = space.restricted(**largest, depths=space.depths[-1:])
@@ -77,8 +78,7 @@ class OnceForAll:
         ):
             run = partial(self._train, recipe, choices, before)
             yield Phase(name, Scope.ONCE, run, image_passes=self._training_passes(recipe, taught=before is not None))
-        workload = self._bench.workload
-        scoring = len(workload.validation) + plan.calibration_images
+        scoring = len(self._bench.workload.validation) + plan.calibration_images
         for scenario in self._bench.scenarios:
             yield Phase(
                 "search",
@@ -88,11 +88,9 @@ class OnceForAll:
                 plan.search.evaluations * scoring,
             )
             yield Phase(
-                "extract", Scope.PER_SCENARIO, partial(self._extract, scenario), scenario.name, plan.calibration_images
+                _EXTRACT, Scope.PER_SCENARIO, partial(self._extract, scenario), scenario.name, plan.calibration_images
             )
-            yield Phase(
-                "evaluate", Scope.PER_SCENARIO, partial(self._evaluate, scenario), scenario.name, len(workload.test)
-            )
+            yield from proving_phases(self._bench, scenario, _EXTRACT)
 
     def _training_passes(self, recipe: ShrinkPlan, *, taught: bool) -> int:
         bench = self._bench
@@ -172,11 +170,3 @@ class OnceForAll:
         images = self._plan.calibration_images
         statistics = calibrated(net, arch, bench.workload, images=images, tally=context.tally)
         return Artefact(tensors=extract(net, arch, statistics).state_dict(), facts={"architecture": arch.to_json()})
-
-    def _evaluate(self, scenario: Scenario, context: PhaseContext) -> Artefact:
-        bench = self._bench
-        extracted = bench.artefacts.load(phase_key("extract", scenario.name))
-        arch = bench.space.from_json(extracted.facts["architecture"])
-        net = StaticMobileNetV3(bench.space, arch, bench.workload.num_classes)
-        net.load_state_dict(dict(extracted.tensors))
-        return evaluate(bench, scenario, arch, net, context)

@@ -18,9 +18,18 @@ from carbon_nas.strategies.once_for_all import OnceForAllPlan
 from carbon_nas.training.data import WORKLOADS
 from carbon_nas.training.loop import TrainerPlan
 
-__all__ = ["STRATEGIES", "Study", "built_in_studies", "load_study"]
+__all__ = ["STRATEGIES", "Study", "UsePlan", "built_in_studies", "load_study"]
 
 STRATEGIES = ("once_for_all", "evolution")
+
+
+class UsePlan(BaseModel):
+    """How a delivered network is let work on its device, once it is found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    duration_s: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    """For how long, for every scenario, seed and strategy; 0: not at all."""
 
 
 class Study(BaseModel):
@@ -37,6 +46,7 @@ class Study(BaseModel):
     resolutions: tuple[int, ...] = (8, 12)
     trainer: TrainerPlan = TrainerPlan()
     profile: ProfilePlan = ProfilePlan()
+    use: UsePlan = UsePlan()
     once_for_all: OnceForAllPlan = OnceForAllPlan()
     evolution: EvolutionPlan = EvolutionPlan()
 

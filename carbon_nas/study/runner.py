@@ -176,6 +176,7 @@ class Runner:
             constraints=constraints,
             artefacts=self._artefacts(f"{name}-seed{seed}"),
             device=self._device,
+            use_s=self._study.use.duration_s,
         )
 
     def _artefacts(self, run: str) -> Artefacts:
@@ -252,7 +253,7 @@ class Runner:
             self._running = planned, context
             artefact = phase.run(context)
             window.artefact_hash = artefacts.save(planned.phase, artefact)
-            window.steps, window.macs = context.tally.steps, context.tally.macs
+            window.steps, window.macs, window.images = context.tally.steps, context.tally.macs, context.images
             for event in artefact.events:
                 recorder.append(event)
         self._running = None

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import site
 from carbon_nas.files import MANIFEST, manifest_of, manifest_text
 from carbon_nas.ledger import read
-from carbon_nas.reporting import write_report
+from carbon_nas.reporting import ask, write_report
 from tests.recorded import record_study
 
 LEDGER = Path("out/ledger/upfront-seed0.jsonl")
@@ -26,7 +25,7 @@ def verify(run_python):
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = record_study(tmp_path_factory.mktemp("study"))
-    write_report(folder, site("FR", 1.2))
+    write_report(folder, ask("FR", 1.2))
     return folder
 
 

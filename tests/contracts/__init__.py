@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.meter")
+pytest.register_assert_rewrite("tests.contracts.device", "tests.contracts.meter")

@@ -31,14 +31,14 @@ class StrategyContract:
         assert keys
         assert len(set(keys)) == len(keys)
 
-    def test_a_phase_names_a_scenario_exactly_when_it_is_paid_per_scenario(self, bench, strategy):
+    def test_a_phase_names_a_scenario_exactly_when_it_is_not_done_once_for_all(self, bench, strategy):
         scenarios = {scenario.name for scenario in bench.scenarios}
         for phase in strategy.phases():
-            assert phase.scenario in (scenarios if phase.scope is Scope.PER_SCENARIO else {None})
+            assert phase.scenario in ({None} if phase.scope is Scope.ONCE else scenarios)
 
     def test_what_is_paid_once_comes_before_every_scenario(self, strategy):
-        scopes = [phase.scope for phase in strategy.phases()]
-        assert scopes == sorted(scopes, key=[Scope.ONCE, Scope.PER_SCENARIO].index)
+        once = [phase.scope is Scope.ONCE for phase in strategy.phases()]
+        assert once == sorted(once, reverse=True)
 
     def test_phases_listed_twice_are_the_same_list(self, strategy):
         one, other = (
@@ -67,6 +67,25 @@ class StrategyContract:
             assert result.test_size == len(bench.workload.test)
             assert result.workload == bench.workload.name
             assert result.macs == bench.macs(arch)
+
+    def test_every_delivered_network_is_let_work_after_it_is_evaluated_and_is_trained_no_more(self, bench, played):
+        keys = list(played.images)
+        for scenario in bench.scenarios:
+            result, key = played.results[scenario.name], phase_key("use", scenario.name)
+            assert keys[keys.index(key) - 1] == phase_key("evaluate", scenario.name)
+            fitting = int(bench.use_s / (result.latency_ms / 1_000))
+            assert played.images[key] == fitting * scenario.device.target.batch_size
+            assert (played.steps[key], played.macs[key]) == (0, played.images[key] * result.macs)
+
+    def test_images_are_counted_in_the_use_phase_only(self, bench, strategy, played):
+        at_work = {phase_key(phase.name, phase.scenario) for phase in strategy.phases() if phase.scope is Scope.USE}
+        assert {key for key, images in played.images.items() if images is not None} == at_work
+        assert len(at_work) == len(bench.scenarios)
+
+    def test_without_a_time_to_work_everything_else_is_as_it_is_with_one(self, bench, strategy):
+        listed = [(phase.name, phase.scenario) for phase in strategy.phases() if phase.scope is not Scope.USE]
+        idle = self.build(replace(bench, use_s=0.0))
+        assert [(phase.name, phase.scenario) for phase in idle.phases()] == listed
 
     def test_the_test_split_is_not_touched_before_the_evaluation(self, bench):
         bench, seal = sealed(bench)

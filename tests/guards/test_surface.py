@@ -37,7 +37,12 @@ def test_every_public_name_has_a_docstring(module):
     for node in tree(module).body:
         if not isinstance(node, definitions) or node.name not in public:
             continue
-        members = [part for part in node.body if isinstance(part, definitions) and not part.name.startswith("_")]
+        # A protocol that only lists what a record must have leaves the explaining to the record.
+        members = [
+            part
+            for part in node.body
+            if isinstance(part, definitions) and not part.name.startswith("_") and ast.unparse(part.body) != "..."
+        ]
         silent += [node.name] if ast.get_docstring(node) is None else []
         silent += [
             f"{node.name}.{part.name}"

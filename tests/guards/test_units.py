@@ -11,11 +11,14 @@ from pydantic import BaseModel, create_model
 
 from tests.guards.source import importable
 
-UNITS = ("c", "g_per_kwh", "j", "kg", "kwh", "lb", "ms", "s", "w", "w_per_core")
+UNITS = (
+    *("c", "days", "g_per_kwh", "gib", "h", "inches", "j", "kg", "kwh", "lb", "lb_per_kwh"),
+    *("ms", "per_day", "s", "usd", "w", "w_per_core", "years"),
+)
 DIMENSIONLESS = ("fraction", "ratio", "share")
 # Terms of the field that every paper uses; any other word, or a suffix, would only hide what is meant.
 HYPER_PARAMETERS = {"learning_rate", "momentum", "weight_decay"}
-# An interval is a number itself: its unit is its holder's, in the name under which it is held.
+# An interval is a number itself: its unit is in the name under which it is held, or beside it, as with a value.
 NUMBERS = {"Interval"}
 
 
@@ -47,11 +50,20 @@ def fields_of(record: type) -> dict[str, Any]:
     return {name: hints[name] for name in names}
 
 
+def is_interval(hint: Any) -> bool:
+    return any(getattr(part, "__name__", "") in NUMBERS for part in (hint, *get_args(hint)))
+
+
 def nameless(record: type) -> list[str]:
     fields = fields_of(record)
     if record.__name__ in NUMBERS:
         return []
-    return [name for name, hint in fields.items() if is_quantity(hint) and not has_unit(name, set(fields))]
+    beside = {name for name, hint in fields.items() if is_interval(hint) and "unit" in fields}
+    return [
+        name
+        for name, hint in fields.items()
+        if is_quantity(hint) and name not in beside and not has_unit(name, set(fields))
+    ]
 
 
 def records() -> Iterator[type]:

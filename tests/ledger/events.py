@@ -104,6 +104,7 @@ any_event = st.one_of(
         measured=measured,
         own_j=per_component,
         foreign_j=st.dictionaries(name, number, max_size=2),
+        images=count,
     ),
     st.builds(
         WindowEnd,

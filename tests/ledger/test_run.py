@@ -1,6 +1,7 @@
 """The state of a run is a fold over its ledger."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from carbon_nas.errors import LedgerCorrupt, LedgerError
 from carbon_nas.ledger import Journal, Outcome, Result, fold, read, read_run
 from carbon_nas.ledger.observations import WindowEnd
-from carbon_nas.ledger.records import SCHEMA, phase_key
+from carbon_nas.ledger.records import SCHEMA, Scope, phase_key
 from carbon_nas.ledger.run import WindowSum
 from carbon_nas.ledger.waste import write_off
 from carbon_nas.meters.measurement import Measurement
@@ -60,6 +61,14 @@ def test_a_phase_and_its_scenario_make_one_key():
     assert phase_key("search", "pixel1") == "search / pixel1"
     run = folded(begin("search", scenario="pixel1"), end("search / pixel1"))
     assert run.done["search / pixel1"].scenario == "pixel1"
+
+
+def test_of_a_network_at_work_the_images_are_kept_and_of_a_lost_attempt_none():
+    at_work = replace(begin("use", scenario="pixel1"), scope=Scope.USE)
+    run = folded(session(), at_work, replace(end("use / pixel1"), images=640), at_work, session())
+    done, lost = run.activities
+    assert (done.scope, done.scenario, done.images, done.wasted) == (Scope.USE, "pixel1", 640, False)
+    assert (lost.scope, lost.images, lost.wasted) == (Scope.USE, None, True)
 
 
 def test_an_open_phase_is_known_up_to_its_last_heartbeat():

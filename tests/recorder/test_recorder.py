@@ -17,6 +17,7 @@ from carbon_nas import files
 from carbon_nas.errors import LedgerBusy, LedgerCorrupt, LedgerError, LedgerMismatch, OutputError
 from carbon_nas.ledger import Outcome, Scope, read_events, read_run
 from carbon_nas.ledger.records import Header, PhaseBegin, PhaseEnd, Pulse, Repair, Session, TrainerLog, Waste
+from carbon_nas.ledger.verify import verify_chain
 from carbon_nas.meters import Component, ManualClock, Meter, Reading, SimulatedMeter
 from carbon_nas.recorder import Recorder
 from carbon_nas.sources import Tier
@@ -87,6 +88,19 @@ def test_two_lines_record_any_training_loop_on_this_very_host(tmp_path, monkeypa
     result = run.results["pixel1-25ms"]
     assert (result.accuracy_fraction, result.latency_ms, result.workload) == (0.761, 24.2, "imagenet")
     assert result.architecture == {"ks": [7] * 20}
+
+
+def test_a_network_at_work_is_recorded_with_the_images_that_passed(path, clock):
+    with (
+        open_recorder(path, clock) as recorder,
+        recorder.phase("use", scope=cn.Scope.USE, scenario="pixel1-25ms") as window,
+    ):
+        clock.advance(2.0)
+        window.images = 500
+    assert verify_chain(path).difference is None
+    (use,) = read_run(path).activities
+    assert (use.scope, use.scenario, use.images) == (Scope.USE, "pixel1-25ms", 500)
+    assert use.energy_j == {"simulated": 14.0}
 
 
 def test_a_ledger_begins_with_what_is_run_and_where(path, clock):
@@ -210,9 +224,10 @@ def test_a_phase_within_itself_is_refused_and_the_outer_one_goes_on(path, clock)
 
 
 @pytest.mark.parametrize(
-    "place", [{"scope": Scope.PER_SCENARIO}, {"scope": Scope.ONCE, "scenario": "a"}, {"scenario": "a"}]
+    "place",
+    [{"scope": Scope.PER_SCENARIO}, {"scope": Scope.USE}, {"scope": Scope.ONCE, "scenario": "a"}, {"scenario": "a"}],
 )
-def test_a_scenario_is_named_exactly_when_a_phase_is_paid_per_scenario(path, clock, place):
+def test_a_scenario_is_named_exactly_when_a_phase_is_done_for_one(path, clock, place):
     with open_recorder(path, clock) as recorder:
         with pytest.raises(ValueError, match="a scenario is named exactly when"), recorder.phase("search", **place):
             pass

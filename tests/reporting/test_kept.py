@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import site
 from carbon_nas.ledger import read
 from carbon_nas.ledger.verify import verify_chain, verify_manifest
-from carbon_nas.reporting import build
+from carbon_nas.reporting import ask, build
 from carbon_nas.reporting.verify import verify_report
 
 OWN_RUNS = {"digits", "digits-quick"}  # Where the default studies write; not kept.
@@ -19,7 +18,7 @@ KEPT = sorted(
 
 @pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
 def test_a_kept_report_says_what_its_ledgers_say(folder: Path) -> None:
-    document, files = build(read(folder / "ledger"), site())
+    document, files = build(read(folder / "ledger"), ask())
     text = (folder / "report.md").read_text(encoding="utf-8")
     for sentence in (*document.verdict, *document.caveats):
         assert sentence in text

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import site
 from carbon_nas.ledger import Scope, read
 from carbon_nas.ledger.observations import CrossCheck, Incident
 from carbon_nas.meters import ManualClock
 from carbon_nas.meters.agreement import WINDOW
 from carbon_nas.recorder import Recorder
-from carbon_nas.reporting import write_report
+from carbon_nas.reporting import ask, write_report
 from carbon_nas.reporting.document import Document, Table
 from carbon_nas.reporting.measurement import MOST_INCIDENTS
 from carbon_nas.reporting.report import derive
@@ -39,7 +38,7 @@ def search(recorder: Recorder, clock: ManualClock, duration_s: float = 10.0, sce
 
 
 def document(folder: Path) -> Document:
-    return derive(read(folder / "ledger"), site("FR"))[1]
+    return derive(read(folder / "ledger"), ask("FR"))[1]
 
 
 def table(found: Document, key: str) -> Table | None:
@@ -333,7 +332,7 @@ def test_every_number_of_the_section_is_in_the_files_with_its_tier(tmp_path, clo
             clock.advance(1.0)
         search(recorder, clock)
         recorder.append(opinion(10.0, 20.0))
-    write_report(tmp_path, site("FR"))
+    write_report(tmp_path, ask("FR"))
     for key in ("components", "windows", "cross_checks"):
         with (tmp_path / "data" / f"{key}.csv").open(newline="") as file:
             for row in csv.DictReader(file):

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import site
 from carbon_nas.errors import LedgerError
 from carbon_nas.ledger import read
-from carbon_nas.reporting import build, write_report
+from carbon_nas.reporting import ask, build, write_report
 from carbon_nas.reporting.figures import FORMATS
 from tests.recorded import record_study
 
@@ -23,7 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = record_study(tmp_path_factory.mktemp("study"), seeds=2)
-    write_report(folder, site())
+    write_report(folder, ask())
     return folder
 
 
@@ -43,14 +42,20 @@ def test_the_report_reads_as_it_was_last_agreed(folder: Path) -> None:
 
 def test_every_file_of_the_folder_is_there(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    figures = {f"figures/{key}.{suffix}" for key in ("cost_curve", "phase_energy") for suffix in FORMATS}
+    figures = {f"figures/{key}.{suffix}" for key in ("cost_curve", "phase_energy", "tornado", "waterfall") for suffix in FORMATS}
     keys = [
         "strategies",
         "phases",
         "cost_curve",
         "break_even",
         "deliveries",
+        "speedups",
+        "intervals",
+        "scenarios",
+        "tornado",
         "scale",
+        "waterfall",
+        "factors",
         "components",
         "meters",
         "latency_tables",
@@ -58,7 +63,7 @@ def test_every_file_of_the_folder_is_there(folder: Path) -> None:
     ]
     tables = {f"data/{key}.csv" for key in keys}
     ledgers = {path for path in found if path.startswith("ledger/")}
-    alone = {"index.html", "report.md", "references.bib", "data/comparison.json", "manifest.sha256"}
+    alone = {"index.html", "report.md", "references.bib", "data/comparison.json", "data/request.json", "manifest.sha256"}
     assert found - ledgers == alone | figures | tables
 
 
@@ -99,16 +104,16 @@ def test_without_a_site_three_grids_are_shown_and_named(folder: Path) -> None:
 
 def test_a_site_and_a_pue_only_change_the_reading(folder: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in (folder / "ledger").iterdir()}
-    _, files = build(read(folder / "ledger"), site("FR", 1.5))
+    _, files = build(read(folder / "ledger"), ask("FR", 1.5))
     data = json.loads(files["data/comparison.json"])
-    assert data["comparison"]["site"]["pue"] == 1.5
+    assert data["comparison"]["sites"]["sites"][0]["pue"] == 1.5
     assert "facility energy, PUE 1.5" in files["report.md"].decode()
     rows = list(csv.DictReader(files["data/strategies.csv"].decode().splitlines()))
     for row in rows:
         facility_kwh = 1.5 * float(row["it_energy_j"]) / 3.6e6
         assert float(row["facility_energy_kwh"]) == pytest.approx(facility_kwh)
         assert row["facility_energy_kwh_tier"] == "modelled"
-        assert float(row["co2e_fra_kg"]) == pytest.approx(facility_kwh * 56.039 / 1000)
+        assert float(row["co2e_location_kg"]) == pytest.approx(facility_kwh * 56.039 / 1000)
     assert {path.name: path.read_bytes() for path in (folder / "ledger").iterdir()} == before
 
 
@@ -129,8 +134,8 @@ def test_device_time_steps_and_macs_stand_beside_every_energy(folder: Path) -> N
 
 def test_the_same_ledgers_give_the_same_bytes(folder: Path) -> None:
     runs = read(folder / "ledger")
-    _, once = build(runs, site())
-    _, again = build(runs, site())
+    _, once = build(runs, ask())
+    _, again = build(runs, ask())
     assert {name: hashlib.sha256(data).hexdigest() for name, data in once.items()} == {
         name: hashlib.sha256(data).hexdigest() for name, data in again.items()
     }
@@ -152,23 +157,33 @@ def test_the_page_fetches_nothing_and_its_links_lead_somewhere(folder: Path) -> 
         assert link.startswith("data:image/svg+xml") or (folder / link).is_file(), link
 
 
+def test_files_of_an_earlier_report_that_do_not_follow_any_more_are_taken_away(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    write_report(folder, ask(methods=["strubell2019"], equivalents=True))
+    assert {"methods.csv", "equivalents.csv"} <= {path.name for path in (folder / "data").iterdir()}
+    write_report(folder, ask("FR"))
+    left = {path.name for path in (folder / "data").iterdir()}
+    assert not left & {"methods.csv", "method_inputs.csv", "equivalents.csv"}
+    assert "strategies.csv" in left
+
+
 def test_words_from_ledgers_are_escaped_in_the_page(tmp_path: Path) -> None:
     folder = record_study(tmp_path, name="<script>alert(1)</script>")
-    write_report(folder, site("FR"))
+    write_report(folder, ask("FR"))
     assert "<script>" not in (folder / "index.html").read_text()
 
 
 def test_ledgers_that_lie_loose_are_pointed_to_their_place(tmp_path: Path) -> None:
     (record_study(tmp_path / "study") / "ledger").rename(tmp_path / "loose")
     with pytest.raises(LedgerError, match=r"move those that belong together to .*ledger"):
-        write_report(tmp_path / "loose", site("FR"))
+        write_report(tmp_path / "loose", ask("FR"))
 
 
 def test_figures_leave_no_cache_behind(folder: Path, tmp_path: Path, offline_env: dict[str, str]) -> None:
     env = {key: value for key, value in offline_env.items() if key != "MPLCONFIGDIR"}
     code = (
-        "from pathlib import Path; from carbon_nas.accounting import site; from carbon_nas.ledger import read;"
-        f"from carbon_nas.reporting import build; build(read(Path({str(folder / 'ledger')!r})), site())"
+        "from pathlib import Path; from carbon_nas.ledger import read;"
+        f"from carbon_nas.reporting import ask, build; build(read(Path({str(folder / 'ledger')!r})), ask())"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=tmp_path)
     assert [path for path in Path(env["HOME"]).rglob("*") if path.is_file()] == []

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import site
 from carbon_nas.ledger import Scope, read
 from carbon_nas.ledger.observations import CrossCheck
 from carbon_nas.meters import ManualClock
 from carbon_nas.meters.estimate import CpuEstimateMeter
 from carbon_nas.meters.memory import MemoryEstimateMeter
 from carbon_nas.recorder import Recorder
-from carbon_nas.reporting import build
+from carbon_nas.reporting import ask, build
 from carbon_nas.sources import BIBLIOGRAPHY, Tier, bibtex
 from tests.gauge import Gauge
 
@@ -29,7 +28,7 @@ def cited(folder: Path, *meters, check: CrossCheck | None = None, clock: ManualC
         recorder.result(scenario="s", accuracy=0.5)
         if check is not None:
             recorder.append(check)
-    files = build(read(folder / "ledger"), site("FR"))[1]
+    files = build(read(folder / "ledger"), ask("FR"))[1]
     keys = set(re.findall(r"^- \[(\w+)\]", files["report.md"].decode(), re.MULTILINE))
     assert keys == set(re.findall(r"^@\w+\{(\w+),", files["references.bib"].decode(), re.MULTILINE))
     return keys
@@ -65,7 +64,7 @@ def test_a_second_opinion_is_cited(tmp_path):
     clock = ManualClock()
     check = CrossCheck(tool="codecarbon 3.3.2", duration_s=1.0, ours_j={"gpu": 1.0}, theirs_j={"gpu": 1.0})
     cited(tmp_path, Gauge(clock), check=check, clock=clock)
-    (_, files) = build(read(tmp_path / "ledger"), site("FR"))
+    (_, files) = build(read(tmp_path / "ledger"), ask("FR"))
     assert "- [codecarbon] the second opinion: OfflineEmissionsTracker" in files["report.md"].decode()
 
 

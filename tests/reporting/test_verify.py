@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import site
 from carbon_nas.files import MANIFEST
 from carbon_nas.ledger.verify import verify_manifest
-from carbon_nas.reporting import write_report
+from carbon_nas.reporting import ask, write_report
 from carbon_nas.reporting.verify import verify_report
 from tests.recorded import record_study
 
@@ -17,7 +16,7 @@ from tests.recorded import record_study
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = record_study(tmp_path_factory.mktemp("study"))
-    write_report(folder, site())
+    write_report(folder, ask())
     return folder
 
 
@@ -46,7 +45,7 @@ def test_a_report_that_was_just_written_follows_from_its_ledgers_and_is_not_touc
 
 @pytest.mark.parametrize(("zone", "pue"), [("FR", 1.2), ("USA/california", None), (None, 1.5), ("WORLD", None)])
 def test_it_is_derived_for_the_site_it_was_drawn_for(folder, zone, pue):
-    write_report(folder, site(zone, pue))
+    write_report(folder, ask(zone, pue))
     assert found(folder) == ""
 
 
@@ -73,18 +72,36 @@ def test_a_changed_number_is_named_by_its_key_with_what_is_kept_and_what_follows
         (lambda data: data["comparison"].pop("strategies"), "comparison.strategies: nothing is kept"),
         (lambda data: data["comparison"].update(more=1), "comparison.more: 1 is kept, and nothing follows"),
         (lambda data: data["verdict"].append("Buy it."), "'Buy it.' is kept, and nothing follows"),
-        (lambda data: data["comparison"]["site"].update(pue="high"), "does not say for which site"),
-        (lambda data: data["comparison"]["site"].update(pue=0.5), "does not say for which site"),
-        (lambda data: data["comparison"].pop("site"), "does not say for which site"),
-        (lambda data: data["comparison"]["site"].update(pue=1.1), "comparison.json, "),
     ],
 )
-def test_a_key_that_is_missing_added_or_of_another_site_is_named(folder, change, words):
+def test_a_key_that_is_missing_or_added_is_named(folder, change, words):
     path = folder / "data" / "comparison.json"
     data = json.loads(path.read_bytes())
     change(data)
     path.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n")
     assert words in found(folder)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "words"),
+    [
+        ('{"sites": [{"pue": "high"}]}', "does not say for which site"),
+        ('{"sites": [{"pue": 0.5}]}', "does not say for which site"),
+        ('{"sites": [{"zone": "Atlantis"}]}', "does not say for which site"),
+        ('{"methods": ["guess"]}', "does not say for which site"),
+        ("{", "does not say for which site"),
+        ('{"sites": [{"pue": 1.1}]}', "data/comparison.json, "),
+        ('{"equivalents": true}', "data/comparison.json, sources"),
+    ],
+)
+def test_a_request_that_cannot_be_or_is_another_one_is_named(folder, request_text, words):
+    (folder / "data" / "request.json").write_text(request_text)
+    assert words in found(folder)
+
+
+def test_without_its_request_nobody_knows_for_which_site_a_report_was_drawn(folder):
+    (folder / "data" / "request.json").unlink()
+    assert found(folder).startswith("data/request.json: missing")
 
 
 def test_a_changed_cell_is_named_by_its_row_and_column(folder):

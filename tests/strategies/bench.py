@@ -18,6 +18,7 @@ from tests.supernet.spaces import TINY
 
 CLASSES, STEPS_PER_EPOCH = 3, 2
 TRAINER = TrainerPlan(batch_size=12)
+USE_S = 2.0
 
 EVOLUTION = EvolutionPlan(candidates=5, population=3, tournament=2, proxy_epochs=2, final_epochs=3)
 
@@ -92,6 +93,7 @@ def bench(
         constraints={name: constraint(TINY, target=name, limit_ms=(limits_ms or {}).get(name)) for name in scenarios},
         artefacts=Artefacts(folder),
         device=torch.device("cpu"),
+        use_s=USE_S,
     )
 
 
@@ -107,6 +109,7 @@ class Played:
 
     steps: dict[str, int] = field(default_factory=dict)
     macs: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int | None] = field(default_factory=dict)
     facts: dict[str, dict] = field(default_factory=dict)
     epochs: list[tuple[str, str, int, int, float | None]] = field(default_factory=list)
     results: dict[str, Result] = field(default_factory=dict)
@@ -128,7 +131,11 @@ def play(bench: Bench, strategy, *, seed: int = 0, before=lambda phase: None) ->
         context = PhaseContext(seed=seed, job=f"{strategy.name}/{key}", log=log)
         artefact = phase.run(context)
         bench.artefacts.save(key, artefact)
-        played.steps[key], played.macs[key] = context.tally.steps, context.tally.macs
+        played.steps[key], played.macs[key], played.images[key] = (
+            context.tally.steps,
+            context.tally.macs,
+            context.images,
+        )
         played.facts[key] = dict(artefact.facts)
         played.results |= {event.scenario: event for event in artefact.events if isinstance(event, Result)}
     return played

@@ -1,11 +1,13 @@
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 
 from carbon_nas.errors import InfeasibleScenario
+from carbon_nas.ledger.records import Scope
 from carbon_nas.strategies import PhaseContext
-from carbon_nas.strategies.base import Constraint, evaluate, feasible_sample
+from carbon_nas.strategies.base import Constraint, evaluate, feasible_sample, proving_phases, use
 from carbon_nas.supernet import StaticMobileNetV3, cost
 from tests.strategies import bench as small
 from tests.supernet.spaces import TINY
@@ -70,3 +72,25 @@ def test_an_evaluation_reports_what_was_measured_end_to_end(bench):
     assert result.parameters == cost(TINY, arch, 3).parameters
     assert one.tally.macs == 9 * macs + 15 * 32 * macs
     assert one.tally.steps == 0
+
+
+def test_a_network_at_work_says_how_many_images_passed_and_leaves_nothing(bench):
+    arch, scenario = TINY.max(), bench.scenarios[1]
+    one = context()
+    artefact = use(bench, scenario, arch, StaticMobileNetV3(TINY, arch, 3), one)
+    macs = cost(TINY, arch, 3).macs
+    calls = int(small.USE_S / ((0.01 + 0.5 * 32 * macs / 1e6) / 1_000))
+    assert one.images == 32 * calls
+    assert (one.tally.image_passes, one.tally.macs, one.tally.steps) == (32 * calls, 32 * calls * macs, 0)
+    assert (artefact.tensors, artefact.facts, artefact.events) == ({}, {}, ())
+
+
+def test_a_longer_use_is_more_work_in_the_plan_and_none_is_no_phase(bench):
+    def passes(use_s):
+        phases = proving_phases(replace(bench, use_s=use_s), bench.scenarios[0], "train")
+        return [phase.image_passes for phase in phases if phase.scope is Scope.USE]
+
+    assert passes(0.0) == []
+    (short,), (long,) = passes(1.0), passes(3.0)
+    assert long == 3 * short > 0
+    assert passes(1e-9) == [1]

@@ -101,13 +101,15 @@ def runs(folder: Path) -> dict[str, Run]:
 
 
 def found(folder: Path) -> dict[str, Any]:
-    """Return everything that a seed decides: tables, limits, results, steps, MACs and epoch accuracies of each run."""
+    """Return everything that a seed decides: tables, limits, results, work and epoch accuracies of each run."""
     return {
         name: {
             "tables": dict(run.tables),
             "limits": dict(run.limits),
             "results": dict(run.results),
-            "work": {key: (phase.steps, phase.macs, phase.artefact_hash) for key, phase in run.done.items()},
+            "work": {
+                key: (phase.steps, phase.macs, phase.images, phase.artefact_hash) for key, phase in run.done.items()
+            },
             "epochs": {(log.phase, log.subject, log.epoch): (log.steps, log.accuracy_fraction) for log in run.epochs},
         }
         for name, run in runs(folder).items()

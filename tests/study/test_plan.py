@@ -45,8 +45,14 @@ def test_a_file_needs_little_and_the_defaults_do_the_rest(written):
     assert load_study(written(LEAST)) == Study(name="mine", workload="digits", scenarios=("eager-b1",))
 
 
+def test_delivered_networks_work_for_two_seconds_unless_the_study_says_otherwise(written):
+    assert load_study(written(LEAST)).use.duration_s == load_study("digits").use.duration_s == 2.0
+    assert load_study(written(LEAST + "[use]\nduration_s = 0\n")).use.duration_s == 0.0
+
+
 def test_quick_changes_what_its_table_says_and_nothing_else():
     full, quick = load_study("digits"), load_study("digits", quick=True)
+    assert 0 < quick.use.duration_s < full.use.duration_s
     assert quick.name == "digits-quick"
     assert quick.evolution.candidates < full.evolution.candidates
     assert quick.once_for_all.teacher.epochs < full.once_for_all.teacher.epochs
@@ -102,6 +108,9 @@ def test_what_is_no_toml_is_refused_with_the_file_named(written, text):
         (LEAST + "resolutions = [12, 8]\n", "resolutions: list resolutions in ascending order"),
         (LEAST + "resolutions = [2]\n", "at least 4 pixels"),
         (LEAST + "seeds = 0\n", "seeds: "),
+        (LEAST + "[use]\nduration_s = -1\n", "use.duration_s: "),
+        (LEAST + "[use]\nduration_s = inf\n", "use.duration_s: "),
+        (LEAST + "[use]\nseconds = 2\n", "use.seconds: "),
         ('workload = "digits"\nscenarios = ["eager-b1"]\n', "name: Field required"),
         (LEAST + "quick = 3\n", "quick"),
     ],
@@ -130,6 +139,7 @@ def test_the_number_of_seeds_is_no_part_of_the_identity(seeds):
         {"scenarios": ("eager-b32",)},
         {"threads": 2},
         {"resolutions": (4, 8)},
+        {"use": {"duration_s": 1.0}},
     ],
 )
 def test_everything_else_is(change):

@@ -45,8 +45,10 @@ def test_interrupted_between_phases_nothing_is_lost(one_scenario, tmp_path, kind
         pytest.param(2, "profile / eager-b1", id="at the end of the profile"),
         pytest.param(7, "shrink kernel", id="after an epoch of the supernet"),
         pytest.param(16, "search / eager-b1", id="at the end of a search"),
-        pytest.param(23, "search / eager-b1", id="after the second candidate"),
-        pytest.param(31, "evaluate / eager-b1", id="at the very last reading"),
+        pytest.param(22, "use / eager-b1", id="while a delivered network works"),
+        pytest.param(25, "search / eager-b1", id="after the second candidate"),
+        pytest.param(33, "evaluate / eager-b1", id="at the end of an evaluation"),
+        pytest.param(35, "use / eager-b1", id="at the very last reading"),
     ],
 )
 def test_interrupted_in_a_phase_it_alone_is_done_again_and_what_it_used_is_waste(

@@ -1,9 +1,11 @@
 import pytest
 
+from carbon_nas.devices import target_named
 from carbon_nas.errors import InfeasibleScenario
 from carbon_nas.ledger.journal import Journal
 from carbon_nas.ledger.records import LatencyLimit, Role, Scope
 from carbon_nas.study.events import PhaseBegins, PhaseEnds, PhaseKept, StudyBegins
+from carbon_nas.study.plan import UsePlan
 from tests.study.bench import (
     CANDIDATES,
     FINAL_EPOCHS,
@@ -62,6 +64,24 @@ def test_every_run_ends_with_a_result_per_scenario_and_nothing_wasted(three_scen
     assert wasted(three_scenarios) == []
 
 
+def test_every_delivered_network_works_on_its_device_for_as_long_as_the_study_says(three_scenarios):
+    recorded = runs(three_scenarios)
+    for name in ("evolution-seed0", "once_for_all-seed0"):
+        use = {phase.scenario: phase for phase in recorded[name].done.values() if phase.scope is Scope.USE}
+        assert set(use) == set(SCENARIOS)
+        for scenario, phase in use.items():
+            result, batch_size = recorded[name].results[scenario], target_named(scenario).batch_size
+            assert phase.images == int(2.0 / (result.latency_ms / 1_000)) * batch_size
+            assert phase.macs == phase.images * result.macs
+    assert all(phase.images is None for phase in recorded["profiling"].done.values())
+
+
+def test_a_study_without_time_for_use_has_no_such_phase(tmp_path):
+    begins = planned_phases(tmp_path, tiny_study("eager-b1", use=UsePlan(duration_s=0)))
+    assert begins
+    assert [phase for phase in begins if phase.phase.startswith("use")] == []
+
+
 def test_joules_are_metered_from_the_edges_of_each_phase(one_scenario):
     for recorded in runs(one_scenario).values():
         for phase in recorded.done.values():
@@ -107,7 +127,7 @@ class _PlanKnown(Exception):
     """Ends a run as soon as its plan is known."""
 
 
-def planned(folder, study):
+def planned_phases(folder, study):
     events = []
 
     def stop(event):
@@ -116,7 +136,11 @@ def planned(folder, study):
 
     with pytest.raises(_PlanKnown):
         run(folder, study, observer=stop)
-    return list(dict.fromkeys(phase.run for phase in events[0].phases))
+    return events[0].phases
+
+
+def planned(folder, study):
+    return list(dict.fromkeys(phase.run for phase in planned_phases(folder, study)))
 
 
 def test_over_the_seeds_the_strategies_take_turns_in_going_first(tmp_path):

@@ -1,0 +1,138 @@
+"""Everything that a report says, as numbers: the comparison, how sure it is, and what others would say of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from carbon_nas.accounting.scenarios import ScenarioRange
+from carbon_nas.accounting.sites import Sites
+from carbon_nas.accounting.statement import account
+from carbon_nas.accounting.tornado import Swing, tornado
+from carbon_nas.accounting.uncertainty import Spread, simulate
+from carbon_nas.comparison.by_method import MethodCost, by_method
+from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
+from carbon_nas.comparison.delivery import deliveries
+from carbon_nas.comparison.finished import finished
+from carbon_nas.comparison.payback import FleetPayback, Payback, paybacks, spent_on_networks
+from carbon_nas.comparison.ranges import ranges
+from carbon_nas.comparison.speedup import Speedup, speedups
+from carbon_nas.comparison.spread import spread_model
+from carbon_nas.comparison.table import Comparison, compare
+from carbon_nas.comparison.use_phase import Fleet, Inference, inferences
+from carbon_nas.ledger.idle import idle_powers_w
+from carbon_nas.ledger.merge import Overlap, merge
+from carbon_nas.ledger.run import Run
+
+__all__ = ["Findings", "find"]
+
+ONCE_FOR_ALL = "once_for_all"
+
+MARGIN_FRACTION = 0.01
+"""How much less accurate a rival may be and still count as equal: one percentage point."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        spreads: how sure each cost, ratio and break-even is, by name: parametric intervals.
+        ranges: what another choice of power or PUE would make of each, by name: scenarios, never merged with intervals.
+        swings: what moves each ratio or cost most, by name.
+        methods: what published methods say of the same activity data.
+        claim: from the published ratio to this one, step by step; empty if nobody paid once.
+        uses: networks at work.
+        speedups: networks beside hand-scaled ones.
+        paybacks: when cheaper work has returned what finding a network took.
+        fleets: the same in the life of a fleet, if one was named.
+    """
+
+    comparison: Comparison
+    spreads: Mapping[str, Spread]
+    ranges: Mapping[str, tuple[ScenarioRange, ...]]
+    swings: Mapping[str, tuple[Swing, ...]]
+    methods: tuple[MethodCost, ...]
+    claim: tuple[ClaimStep, ...]
+    uses: tuple[Inference, ...]
+    speedups: tuple[Speedup, ...]
+    paybacks: tuple[Payback, ...]
+    fleets: tuple[FleetPayback, ...]
+
+
+def find(
+    runs: Sequence[Run],
+    sites: Sites,
+    *,
+    methods: Sequence[str] = (),
+    fleet: Fleet | None = None,
+    overlap: Overlap = Overlap.REFUSE,
+) -> Findings:
+    """Account for some runs and compare them.
+
+    Args:
+        runs: ledgers that belong together.
+        sites: where they were recorded.
+        methods: names of published methods to apply beside ours.
+        fleet: how the networks will be used.
+        overlap: what to do with joules that stand in two ledgers.
+
+    Raises:
+        LedgerError: if there is nothing finished to compare.
+        LedgerOverlap: if two of them metered one device at the same time, and no rule was asked for.
+        UnknownQuantity: if the energy of a phase is not known.
+        InvalidSite: if a site does not fit what was recorded.
+    """
+    merged = merge(list(runs), overlap=overlap)
+    statements = [account(run, sites.of(run.path.name)) for run in merged.runs]
+    found = deliveries(runs)
+    idle_w = idle_powers_w(baseline for run in runs for baseline in run.baselines)
+    comparison = replace(
+        compare(statements, found, idle_w), overlap=str(overlap), attributed=tuple(map(str, merged.attributions))
+    )
+    done = finished(statements, found)
+    order = [cost.strategy for cost in comparison.strategies]
+    doubt = spread_model(statements, order, done)
+    switches = ranges(comparison, doubt, merged.runs)
+    uses = inferences(statements, found)
+    repaid = paybacks(uses, spent_on_networks(comparison.curves))
+    return Findings(
+        comparison=comparison,
+        spreads=simulate(doubt.model, doubt.derived),
+        ranges=switches,
+        swings={
+            # What is no number to begin with, such as a crossing that is never reached, is moved by nothing.
+            name: tornado(doubt.model, doubt.derived, name, scenarios=switches[name])
+            for name in switches
+        },
+        methods=by_method(merged.runs, statements, order, done, methods),
+        claim=_claim(comparison),
+        uses=uses,
+        speedups=speedups(comparison.deliveries, margin_fraction=MARGIN_FRACTION),
+        paybacks=repaid,
+        fleets=() if fleet is None else tuple(FleetPayback(payback=one, fleet=fleet) for one in repaid),
+    )
+
+
+def _claim(comparison: Comparison) -> tuple[ClaimStep, ...]:
+    """Lead from the published claim to this comparison, against the rival that costs most."""
+    costs = {cost.strategy: cost for cost in comparison.strategies}
+    own = costs.pop(ONCE_FOR_ALL, None)
+    if own is None or not costs or not own.energy_j:
+        return ()
+    rival = max(costs.values(), key=lambda cost: cost.energy_j)
+    if not rival.energy_j:
+        return ()
+    gaps = [gap for gap in comparison.gaps if {gap.strategy, gap.rival} == {own.strategy, rival.strategy}]
+    gap = gaps[0].mean_fraction if gaps else None
+    if gap is not None and gaps[0].strategy != own.strategy:
+        gap = -gap
+    return why_not(
+        OwnRun(
+            label="this study",
+            rival=rival.strategy,
+            n=len(comparison.scenarios),
+            ofa_j=own.energy_j,
+            rival_j=rival.energy_j,
+            tier=comparison.tier,
+            accuracy_gap_fraction=gap,
+        )
+    )

@@ -1,0 +1,174 @@
+"""Ink: the figures of a comparison."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from carbon_nas.accounting.tornado import Swing, SwingKind
+from carbon_nas.comparison.findings import Findings
+from carbon_nas.comparison.table import Comparison
+from carbon_nas.reporting.doubt import headline
+from carbon_nas.reporting.figures import COLOURS, Ink
+from carbon_nas.reporting.numbers import energy, scenarios, significant
+from carbon_nas.reporting.record_inks import claim_ink, waterfall_ink
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["cost_curve", "inks", "phase_energy", "tornado"]
+
+
+def _joule_scale(largest_j: float) -> tuple[float, str]:
+    for size, unit in ((1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ")):
+        if largest_j >= size:
+            return size, unit
+    return 1.0, "J"
+
+
+def phase_energy(comparison: Comparison, axes: "Axes") -> None:
+    """Draw what each strategy was charged, phase by phase."""
+    size, unit = _joule_scale(max(cost.energy_j for cost in comparison.strategies))
+    names = list(dict.fromkeys(phase.name for phase in comparison.phases))
+    colour = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+    for row, cost in enumerate(comparison.strategies):
+        left = 0.0
+        for phase in comparison.phases:
+            if phase.strategy != cost.strategy:
+                continue
+            axes.barh(
+                row,
+                phase.energy_j / size,
+                left=left,
+                height=0.6,
+                color=colour[phase.name],
+                edgecolor="white",
+                linewidth=0.8,
+                hatch="///" if phase.shared else None,
+                label=phase.name,
+            )
+            left += phase.energy_j / size
+        axes.annotate(
+            energy(cost.energy_j), (left, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=10
+        )
+    axes.set_yticks(range(len(comparison.strategies)), [cost.strategy for cost in comparison.strategies])
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel(f"IT energy in {unit} ({comparison.tier}), {scenarios(len(comparison.scenarios))}")
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(
+        unique.values(), unique.keys(), loc="upper center", bbox_to_anchor=(0.45, -0.24), ncols=4, handlelength=1.2
+    )
+
+
+def cost_curve(comparison: Comparison, axes: "Axes") -> None:
+    """Draw energy over the number of scenarios, with crossings."""
+    crossings = [found for found in comparison.break_evens if found.n_ratio is not None]
+    measured = max(curve.measured_n for curve in comparison.curves)
+    reach = max([measured + 1.0, *(min(found.n_ratio or 0.0, 100.0) * 1.25 for found in crossings)])
+    size, unit = _joule_scale(max(curve.energy_j(reach) for curve in comparison.curves))
+    for index, curve in enumerate(comparison.curves):
+        colour, run = COLOURS[index % len(COLOURS)], curve.measured_n
+        axes.plot(
+            [0, run], [curve.energy_j(n) / size for n in (0, run)], color=colour, linewidth=2, label=curve.strategy
+        )
+        axes.plot(
+            [run, reach],
+            [curve.energy_j(n) / size for n in (run, reach)],
+            color=colour,
+            linewidth=2,
+            linestyle=(0, (4, 3)),
+        )
+        axes.plot(
+            range(run + 1),
+            [joules / size for joules in curve.points_j()],
+            color=colour,
+            marker="o",
+            markersize=6,
+            linestyle="none",
+            markeredgecolor="white",
+            clip_on=False,
+            zorder=4,
+        )
+    for found in crossings:
+        if found.n_ratio is None or found.n_ratio > reach:
+            continue
+        upfront = next(curve for curve in comparison.curves if curve.strategy == found.upfront)
+        at = (found.n_ratio, upfront.energy_j(found.n_ratio) / size)
+        if found.low_ratio is not None and found.high_ratio is not None:
+            axes.axvspan(found.low_ratio, min(found.high_ratio, reach), color="0.5", alpha=0.12, linewidth=0)
+        axes.plot(*at, marker="D", markersize=7, color="black", zorder=5)
+        axes.annotate(
+            f"N* = {significant(found.n_ratio, 2)}" + (" (extrapolated)" if found.extrapolated else ""),
+            at,
+            xytext=(-8, 10),
+            textcoords="offset points",
+            ha="right",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    axes.axvline(measured, color="0.6", linewidth=0.8, linestyle=":")
+    axes.annotate(
+        "run | not run", (measured, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color="0.35"
+    )
+    axes.set_xlim(0, reach)
+    axes.locator_params(axis="x", integer=True)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("number of deployment scenarios N")
+    axes.set_ylabel(f"IT energy in {unit} ({comparison.tier})")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(comparison.curves))
+
+
+def tornado(swings: Sequence[Swing], name: str, value: float, axes: "Axes") -> None:
+    """Draw what moves a quantity, the widest on top."""
+    for row, swing in enumerate(swings):
+        if swing.low is not None and swing.high is not None and swing.low.value != swing.high.value:
+            low, high = sorted((swing.low.value, swing.high.value))
+            chosen = swing.kind is SwingKind.SCENARIO
+            axes.barh(
+                row,
+                high - low,
+                left=low,
+                height=0.6,
+                color=COLOURS[1] if chosen else COLOURS[0],
+                hatch="///" if chosen else None,
+                edgecolor="white",
+                linewidth=0.8,
+            )
+            for end, side in ((low, "right"), (high, "left")):
+                axes.annotate(
+                    significant(end),
+                    (end, row),
+                    xytext=(-4 if side == "right" else 4, 0),
+                    textcoords="offset points",
+                    ha=side,
+                    va="center",
+                    fontsize=8,
+                )
+        else:
+            words = "cancels" if swing.quantified else "not quantified"
+            axes.annotate(
+                words, (value, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color="0.35"
+            )
+    axes.axvline(value, color="black", linewidth=1)
+    axes.set_yticks(range(len(swings)), [swing.factor for swing in swings], fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+    axes.set_xlabel(f"{name} (here {significant(value)})")
+
+
+def inks(findings: Findings) -> Mapping[str, Ink]:
+    """Return how the figures of a report are drawn, by key."""
+    comparison = findings.comparison
+    found = {
+        "cost_curve": Ink(partial(cost_curve, comparison), (7.0, 4.2)),
+        "phase_energy": Ink(partial(phase_energy, comparison), (7.0, 2.9)),
+    }
+    name = headline(findings)
+    swings = findings.swings.get(name or "", ())
+    value = findings.spreads[name].value if name else None
+    if name is not None and swings and value is not None:
+        found["tornado"] = Ink(partial(tornado, swings, name, value), (7.0, 1.1 + 0.34 * len(swings)))
+    if findings.claim:
+        found["claim"] = Ink(partial(claim_ink, findings.claim), (7.0, 3.6))
+    found["waterfall"] = Ink(waterfall_ink, (7.0, 3.4))
+    return found
