@@ -159,17 +159,32 @@ def compare(
     from rich.console import Console
 
     from carbon_nas.ledger.merge import Overlap
+    from carbon_nas.reporting.published import write_published_report
+    from carbon_nas.reporting.published_request import ask_published
     from carbon_nas.reporting.report import write_report
     from carbon_nas.reporting.request import ask
 
     console = Console()
     if published:
-        asked = _Published(
-            n=scenarios, zone=site, pue=pue, power=gpu_power, fine_tuning=fine_tuning, mnasnet=mnasnet, measured=measured
+        asked = ask_published(
+            scenarios,
+            zone=site,
+            pue=pue,
+            site=_only(_site_files(site_file, site, pue)),
+            power=gpu_power,
+            fine_tuning=fine_tuning,
+            mnasnet=mnasnet,
+            measured=measured,
         )
-        return _show(console, *_published(asked, out))
-    if measured is not None or gpu_power is not None:
-        raise UsageError("--measured and --gpu-power are for --published", where="--measured")
+        folder = out or Path("reports/published")
+        _show(console, write_published_report(folder, asked), folder)
+        return
+    if (scenarios, gpu_power, fine_tuning, mnasnet, measured) != (40, None, "none", "40,000", None):
+        raise UsageError(
+            "--scenarios, --gpu-power, --fine-tuning, --mnasnet and --measured ask for the published record",
+            where="--published",
+            cure="give it as well, or leave them out",
+        )
     request = ask(
         site,
         pue,
@@ -216,29 +231,18 @@ def _site_files(paths: "Sequence[Path] | None", site: str | None, pue: float | N
     return tuple(map(read_site_file, paths or ()))
 
 
+def _only(files: "tuple[SiteFile, ...]") -> "SiteFile | None":
+    if len(files) > 1:
+        raise UsageError("the published record has one site", where="--site-file", cure="give one site file")
+    return files[0] if files else None
+
+
 def _fleet(devices: int | None, requests_per_day: int, lifetime_days: int) -> "Fleet | None":
     from carbon_nas.comparison.use_phase import Fleet
 
     if devices is None:
         return None
     return Fleet(devices=devices, requests_per_day=requests_per_day, lifetime_days=lifetime_days)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Published:
-    """What is asked of the published record, as the command line says it."""
-
-    n: int
-    zone: str | None
-    pue: float | None
-    power: str | None
-    fine_tuning: str
-    mnasnet: str
-    measured: Path | None
-
-
-def _published(asked: _Published, out: Path | None) -> "tuple[Document, Path]":
-    raise NotImplementedError
 
 
 def _chosen(choices: type[Choice], word: str, option: str) -> Choice:

@@ -83,7 +83,7 @@ class EmbodiedItem:
     @property
     def kind(self) -> str:
         """The kind of component it belongs to; a pattern if it belongs to several."""
-        return self.component.partition(":")[0]
+        return self.component.partition(":")[0].rstrip("*") or self.component
 
     @property
     def label(self) -> str:

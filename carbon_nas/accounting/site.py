@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from typing import assert_never
 
 from carbon_nas.accounting.embodied import EmbodiedItem, check_double_counting, embodied_mass
@@ -150,10 +151,11 @@ class Site:
 
     def energy(self, energy_j: float) -> ItEnergy | FacilityEnergy:
         """Return the energy of some work here, as the kind that it is."""
-        whole_j = energy_j * (1.0 + (self.host_ratio or 0.0) + (self.idle_ratio or 0.0))
+        whole_ratio = 1 + Fraction(self.host_ratio or 0.0) + Fraction(self.idle_ratio or 0.0)
         if self.facility_metered:
-            return FacilityEnergy(whole_j)
-        return ItEnergy(whole_j) if self.pue is None else ItEnergy(whole_j).through(self.pue)
+            return FacilityEnergy(energy_j) * whole_ratio
+        whole = ItEnergy(energy_j) * whole_ratio
+        return whole if self.pue is None else whole.through(self.pue)
 
     def mass_kg(self, energy_j: float, grid: Grid) -> float:
         """Return the CO2e of some metered energy on one of the location-based grids."""

@@ -1,7 +1,7 @@
 """The same activity data by several methods, side by side."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from carbon_nas.accounting.activity import ActivityData, Conditions, MethodResult, Processor
@@ -42,12 +42,21 @@ def by_method(
         sites = list(dict.fromkeys(one.statement.site for one in mine))
         if len(sites) != 1:
             continue
-        data = activity_data(mine, components, outputs=len(done.scenarios))
+        data = _with_shares(activity_data(mine, components, outputs=len(done.scenarios)), sites[0])
         for conditions, grid in _conditions(sites[0]):
             found += [
                 MethodCost(strategy=strategy, grid=grid, result=METHODS[name](data, conditions)) for name in names
             ]
     return tuple(found)
+
+
+def _with_shares(data: ActivityData, site: Site) -> ActivityData:
+    """Add what was not metered and the site has a share for: no method can tell it from what was."""
+    share_ratio = (site.host_ratio or 0.0) + (site.idle_ratio or 0.0)
+    if not share_ratio:
+        return data
+    added_j = share_ratio * total(data.energy_j.values())
+    return replace(data, energy_j={**data.energy_j, "other": (data.energy_j.get("other") or 0.0) + added_j})
 
 
 def _conditions(site: Site) -> Iterator[tuple[Conditions, str]]:

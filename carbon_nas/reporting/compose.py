@@ -13,7 +13,7 @@ from carbon_nas.references.waterfall import waterfall
 from carbon_nas.reporting.cells import Carbon
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
 from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
-from carbon_nas.reporting.doubt import range_table, spread_table, swing_table
+from carbon_nas.reporting.doubt import headline, range_table, spread_table, swing_table
 from carbon_nas.reporting.factors import embodied_table, factor_sources, factor_table
 from carbon_nas.reporting.likeness import likeness_sources, likeness_table
 from carbon_nas.reporting.measurement import (
@@ -216,17 +216,17 @@ def compose(
 
 
 def _doubt(findings: Findings) -> Iterator[Block | None]:
-    swings = swing_table(findings)
     yield spread_table(findings)
     yield range_table(findings)
-    if swings is not None:
+    name = headline(findings)
+    if name is not None and findings.swings.get(name):
         yield FigureBlock(
             key="tornado",
-            title=swings.title,
+            title=f"What moves {name} most",
             caption="Solid: a factor from its 2.5th to its 97.5th percentile. Hatched: a choice, from one end to the "
             "other. Without a bar: not quantified, or it cancels.",
         )
-    yield swings
+    yield swing_table(findings)
 
 
 def _scale(findings: Findings, carbon: Carbon, references: Mapping[str, Reference]) -> Iterator[Block]:

@@ -61,7 +61,8 @@ def spread_table(findings: Findings) -> Table:
             Column(key="missing", title="not quantified", numeric=False),
         ),
         rows=tuple(rows),
-        note=f"Log-normal factors, {first.draws:,} draws, seed {first.seed}; each factor is drawn once for all, so "
+        note="Of energy, or of location-based CO2e in operation where the site is named; hardware that is worn is not in "
+        f"it. Log-normal factors, {first.draws:,} draws, seed {first.seed}; each factor is drawn once for all, so "
         "what both sides of a ratio share cancels in it, quantified or not. First order: propagation in logarithms, as "
         "a check. What nobody has quantified is not taken to be nothing: there is no interval then, and what the rest "
         "alone gives is narrower than the truth. Seeds and scenarios differ more than this; see break-even.",
@@ -115,28 +116,29 @@ def range_table(findings: Findings) -> Table | None:
 
 
 def swing_table(findings: Findings) -> Table | None:
-    """Return what moves the headline ratio most; None if there is no ratio, or nothing that moves it."""
-    name = headline(findings)
-    swings = findings.swings.get(name or "", ())
-    if name is None or not swings:
+    """Return what moves each result most; None if nothing does."""
+    rows = [row for name, swings in findings.swings.items() for row in _swing_rows(name, swings)]
+    if not rows:
         return None
     return Table(
         key="tornado",
-        title=f"What moves {name} most",
+        title="What moves each result most",
         columns=(
+            Column(key="quantity", title="quantity", numeric=False),
             Column(key="factor", title="factor", numeric=False),
             Column(key="kind", title="kind", numeric=False),
             Column(key="low", title="low end"),
             Column(key="high", title="high end"),
             Column(key="note", title="note", numeric=False),
         ),
-        rows=tuple(_swing_rows(swings)),
-        note="One at a time: a factor from its 2.5th to its 97.5th percentile, a choice from one end to the other.",
+        rows=tuple(rows),
+        note="One at a time, the widest first: a factor from its 2.5th to its 97.5th percentile, a choice from one end to "
+        "the other; last, what is not quantified.",
     )
 
 
-def _swing_rows(swings: Sequence[Swing]) -> Iterator[tuple[Cell, ...]]:
+def _swing_rows(name: str, swings: Sequence[Swing]) -> Iterator[tuple[Cell, ...]]:
     for swing in swings:
         missing = "none" if swing.quantified else NOT_QUANTIFIED
         ends = [word(missing) if end is None else _shown(end.value, end.unit) for end in (swing.low, swing.high)]
-        yield (word(swing.factor), word(str(swing.kind)), *ends, word(swing.note))
+        yield (word(name), word(swing.factor), word(str(swing.kind)), *ends, word(swing.note))

@@ -151,8 +151,12 @@ def tornado(swings: Sequence[Swing], name: str, value: float, axes: "Axes") -> N
             )
     axes.axvline(value, color="black", linewidth=1)
     axes.set_yticks(range(len(swings)), [swing.factor for swing in swings], fontsize=9)
-    axes.invert_yaxis()
-    axes.margins(x=0.18)
+    axes.set_ylim(len(swings) - 0.4, -0.6)
+    # At least a tenth to either side: what moves a result by next to nothing has to look like it.
+    ends = [end.value for swing in swings for end in (swing.low, swing.high) if end is not None]
+    low, high = min([0.9 * value, *ends]), max([1.1 * value, *ends])
+    axes.set_xlim(low - 0.18 * (high - low), high + 0.18 * (high - low))
+    axes.ticklabel_format(axis="x", useOffset=False)
     axes.set_xlabel(f"{name} (here {significant(value)})")
 
 

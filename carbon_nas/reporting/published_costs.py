@@ -44,11 +44,11 @@ def published_table(table: PublishedTable, preset: PublishedTable | None = None)
             Column(key="finding", title="printed cells", numeric=False),
             Column(key="note", title="note", numeric=False),
         ),
-        rows=tuple(_row(row, preset and preset.rows[index]) for index, row in enumerate(table.rows)),
+        rows=tuple(_row(row, None if preset is None else preset.rows[index]) for index, row in enumerate(table.rows)),
         note=f"Energy is at {significant(power.power_w)} W per GPU ({power.label}), PUE {scenario.pue:g}; CO2e at "
         f"{significant(scenario.intensity_g_per_kwh)} g/kWh, location-based. Powers stand side by side as a range of "
-        "choices, not as an interval. ≥: the paper prints a dash for search or training, so the number is a lower bound. "
-        "Hours are unrounded here and rounded in print; the printed cells are checked as intervals.",
+        "choices, not as an interval. ≥: the paper prints a dash for search or training, so the number is a lower "
+        "bound. Hours are unrounded here and rounded in print; the printed cells are checked as intervals.",
     )
 
 
@@ -60,14 +60,15 @@ def _by_power(row: PublishedRow) -> dict[str, Footprint]:
 
 
 def _row(row: PublishedRow, preset: PublishedRow | None) -> tuple[Cell, ...]:
-    bound = "≥ " if row.unreported else ""
+    # With an assumption beyond the table, it is no bound either.
+    bound = "≥ " if row.unreported and not row.assumption else ""
     asked = row.footprints[0]
     return (
         word(row.label),
         _accuracy(row),
-        _hours(row.once_gpu_h, Tier.PUBLISHED),
-        _hours(row.each_gpu_h, Tier.PUBLISHED, bound),
-        _hours(row.gpu_h, Tier.MODELLED, bound),
+        _hours(row.once_gpu_h),
+        _hours(row.each_gpu_h, bound),
+        _hours(row.gpu_h, bound),
         Cell(
             text=f"{bound}{significant(row.upfront_ratio)}x",
             tier=Tier.MODELLED,
@@ -92,8 +93,9 @@ def _accuracy(row: PublishedRow) -> Cell:
     return Cell(text=text, tier=Tier.PUBLISHED, value=row.accuracy_fraction)
 
 
-def _hours(hours: float, tier: Tier, bound: str = "") -> Cell:
-    return Cell(text=f"{bound}{hours:,.0f}", tier=tier, value=hours, unit="GPU-hours")
+def _hours(hours: float, bound: str = "") -> Cell:
+    # Search and training are printed apart, so their sum is computed.
+    return Cell(text=f"{bound}{hours:,.0f}", tier=Tier.MODELLED, value=hours, unit="GPU-hours")
 
 
 def _energy(energy_kwh: float, bound: str) -> Cell:
@@ -129,12 +131,13 @@ def published_break_even_table(table: PublishedTable) -> Table:
             Column(key="once_gpu_h", title="its GPU-hours once"),
             Column(key="each_gpu_h", title="for each scenario"),
             *(Column(key=f"{_plain(kind)}_n_ratio", title=_titled(kind)) for kind in FineTuning),
-            Column(key="first_n", title=f"fewer hours from N = ({_titled(table.scenario.fine_tuning)})"),
+            Column(key="first_n", title=f"fewer hours from N = (fine-tuning: {table.scenario.fine_tuning})"),
             Column(key="partial", title="not reported in full", numeric=False),
         ),
         rows=tuple(_crossing_row(row, table.scenario.fine_tuning) for row in table.against_upfront),
-        note="N* is where the hours of both are the same. Power, PUE, intensity and price are the same for all methods, so "
-        "N* holds for energy, CO2e and dollars at any site. Where a method is not reported in full, N* may lie elsewhere.",
+        note="N* is where the hours of both are the same. Power, PUE, intensity and price are the same for all, so "
+        "N* holds for energy, CO2e and dollars at any site. Where a method is not reported in full, N* may lie "
+        "elsewhere.",
     )
 
 
@@ -150,8 +153,8 @@ def _crossing_row(row: BreakEvenRow, fine_tuning: FineTuning) -> tuple[Cell, ...
     asked = row.crossings[fine_tuning]
     return (
         word(row.rival),
-        _hours(row.once_gpu_h, Tier.PUBLISHED),
-        _hours(row.each_gpu_h, Tier.PUBLISHED),
+        _hours(row.once_gpu_h),
+        _hours(row.each_gpu_h),
         *(_crossing(row.crossings[kind].n_ratio) for kind in FineTuning),
         _first(asked.first_n),
         word(", ".join(asked.partial)),
@@ -183,8 +186,8 @@ def pair_table(table: PublishedTable) -> Table:
             Column(key="partial", title="not reported in full", numeric=False),
         ),
         rows=tuple(map(_pair_row, table.break_evens)),
-        note="Of two methods that pay the same once, the one that pays less for each scenario stands first. Never: both "
-        "cost the same for each scenario, or the one that pays more once pays more each time as well.",
+        note="Of two methods that pay the same once, the one that pays less for each scenario stands first. Never: "
+        "both cost the same for each scenario, or the one that pays more once pays more each time as well.",
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from carbon_nas.comparison.claims import Claim, ClaimPoint, ClaimStep, claim_points, claims
-from carbon_nas.references import REFERENCES, Check, Reference, Step, checks, waterfall
+from carbon_nas.comparison.published_hours import FineTuning
+from carbon_nas.references import REFERENCES, Check, Reference, Step, checks, nas_costs, waterfall
 from carbon_nas.references.library import number
 from carbon_nas.reporting.cells import word
 from carbon_nas.reporting.document import Cell, Column, Table
@@ -12,7 +13,16 @@ from carbon_nas.reporting.numbers import mass_lb, significant
 from carbon_nas.sources import Source, Tier
 from carbon_nas.uncertain import Interval
 
-__all__ = ["cited", "claim_points_table", "claim_table", "claims_table", "ratio", "register_table", "waterfall_table"]
+__all__ = [
+    "cited",
+    "claim_points_table",
+    "claim_table",
+    "claims_table",
+    "factor",
+    "ratio",
+    "register_table",
+    "waterfall_table",
+]
 
 
 def cited(source: Source | None) -> Cell:
@@ -20,6 +30,11 @@ def cited(source: Source | None) -> Cell:
     if source is None:
         return word("")
     return word(f"{source.key}, {source.where}" if source.key else source.where)
+
+
+def factor(value: float) -> str:
+    """Write a factor; one near 1 is told from 1 by its fourth digit only."""
+    return significant(value, 4 if 0.99 < value < 1.01 else 3)
 
 
 def ratio(value: float | None, tier: Tier = Tier.MODELLED, *, missing: str = "") -> Cell:
@@ -35,7 +50,7 @@ def waterfall_table() -> Table:
     whole = REFERENCES["patterson2021-nas-ratio"]
     return Table(
         key="waterfall",
-        title="What became of 626,155 lb",
+        title="From 626,155 lb to 7,096 lb",
         columns=(
             Column(key="step", title="step", numeric=False),
             Column(key="factor_ratio", title="divided by"),
@@ -56,7 +71,7 @@ def _step_row(step: Step, *, printed: bool) -> tuple[Cell, ...]:
     kind = "residual: not computed, but what is left to the published end" if step.residual else "computed"
     return (
         word(step.label),
-        word("") if start else Cell(text=significant(step.factor_ratio), tier=Tier.MODELLED, value=step.factor_ratio),
+        word("") if start else Cell(text=factor(step.factor_ratio), tier=Tier.MODELLED, value=step.factor_ratio),
         Cell(
             text=mass_lb(step.mass_lb), tier=Tier.PUBLISHED if printed else Tier.MODELLED, value=step.mass_lb, unit="lb"
         ),
@@ -158,7 +173,7 @@ def _corrected(reference: Reference) -> str:
 
 def claims_table() -> Table:
     """Return the headline ratios as printed, from the printed cells, and without any rounding."""
-    found = claims()
+    found, upfront = claims(), nas_costs()[FineTuning.NONE.row_key]
     return Table(
         key="claims",
         title=f"The claims, for {found[0].scenarios} scenarios",
@@ -176,7 +191,7 @@ def claims_table() -> Table:
         ),
         rows=tuple(map(_claim_row, found)),
         note="A ratio of CO2e is one of GPU-hours here: power, PUE, intensity and price are the same in every row, and "
-        "cancel. Rounding drops the 40 GPU-hours of search from the total of once-for-all.",
+        f"cancel. Rounding drops the {upfront.search_once_gpu_h:,.0f} GPU-hours of search from the total of once-for-all.",
     )
 
 
@@ -219,14 +234,14 @@ def claim_table(steps: Sequence[ClaimStep]) -> Table:
 
 def _claim_step(step: ClaimStep, *, first: bool) -> tuple[Cell, ...]:
     if first:
-        factor = word("")
+        multiplied = word("")
     elif step.applies:
-        factor = Cell(text=f"x {significant(step.factor_ratio)}", tier=Tier.MODELLED, value=step.factor_ratio)
+        multiplied = Cell(text=f"x {factor(step.factor_ratio)}", tier=Tier.MODELLED, value=step.factor_ratio)
     else:
-        factor = word("does not apply")
+        multiplied = word("does not apply")
     return (
         word(step.label),
-        factor,
+        multiplied,
         ratio(step.after_ratio, Tier.PUBLISHED if first else Tier.MODELLED),
         ratio(step.low_ratio),
         ratio(step.high_ratio),

@@ -10,6 +10,7 @@ from carbon_nas.comparison.published import PublishedRow, PublishedTable
 from carbon_nas.references.waterfall import Step, waterfall
 from carbon_nas.reporting.figures import COLOURS
 from carbon_nas.reporting.numbers import mass_lb, significant
+from carbon_nas.reporting.record import factor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,12 +76,7 @@ def _short(step: Step) -> str:
 
 
 def _divided(step: Step) -> str:
-    return f"÷ {_factor(step.factor_ratio)}: {mass_lb(step.mass_lb)}"
-
-
-def _factor(ratio: float) -> str:
-    # A factor near 1 is told from 1 by its fourth digit only.
-    return significant(ratio, 4 if 0.99 < ratio < 1.01 else 3)
+    return f"÷ {factor(step.factor_ratio)}: {mass_lb(step.mass_lb)}"
 
 
 def claim_ink(steps: Sequence[ClaimStep], axes: "Axes") -> None:
@@ -135,7 +131,7 @@ def _claimed(row: int, step: ClaimStep) -> str:
         return "does not apply"
     text = f"{significant(step.after_ratio)}x"
     if row and step.after_ratio != step.before_ratio:
-        text = f"x {_factor(step.factor_ratio)}: {text}"
+        text = f"x {factor(step.factor_ratio)}: {text}"
     if step.low_ratio is not None and step.high_ratio is not None:
         text += f" ({significant(step.low_ratio)} to {significant(step.high_ratio)})"
     return text
