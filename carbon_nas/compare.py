@@ -108,8 +108,8 @@ def compare(
         bool,
         typer.Option(
             "--published",
-            help="Run nothing: recompute the cost table of the once-for-all paper. STUDY is not used; the options below "
-            "and --site, --pue are for it.",
+            help="Run nothing: recompute the cost table of the once-for-all paper, for the options below and --site, "
+            "--pue, --site-file.",
         ),
     ] = False,
     scenarios: Annotated[
@@ -124,7 +124,8 @@ def compare(
         ),
     ] = None,
     fine_tuning: Annotated[
-        str, typer.Option(help="With --published: epochs of fine-tuning per scenario: none, #25, #75.", metavar="EPOCHS")
+        str,
+        typer.Option(help="With --published: epochs of fine-tuning per scenario: none, #25, #75.", metavar="EPOCHS"),
     ] = "none",
     mnasnet: Annotated[
         str,
@@ -222,7 +223,7 @@ def _show(console: "Console", document: "Document", folder: Path) -> None:
 
 
 def _site_files(paths: "Sequence[Path] | None", site: str | None, pue: float | None) -> "tuple[SiteFile, ...]":
-    from carbon_nas.accounting.site_file import read_site_file
+    from carbon_nas.accounting.site_reading import read_site_file
 
     if paths and (site is not None or pue is not None):
         raise UsageError(

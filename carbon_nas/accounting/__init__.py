@@ -3,7 +3,8 @@
 from carbon_nas.accounting.grid import Grid, Kind, grid, named_grids
 from carbon_nas.accounting.methods import METHODS, metered_kg
 from carbon_nas.accounting.site import Site, site
-from carbon_nas.accounting.site_file import SiteFile, read_site_file
+from carbon_nas.accounting.site_file import SiteFile
+from carbon_nas.accounting.site_reading import read_site_file
 from carbon_nas.accounting.sites import Sites
 from carbon_nas.accounting.statement import Entry, Statement, account
 

@@ -1,5 +1,7 @@
 """What accounting needs of a recorded run. The ledger's `Run` has it, and so can any importer's."""
 
+# ruff: noqa: D102  Here is only what there must be; the records say what it is.
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 

@@ -107,7 +107,9 @@ class Site:
             ItEnergy(1.0).through(self.pue)
         for name, ratio in (("host_share", self.host_ratio), ("idle_share", self.idle_ratio)):
             if ratio is not None and not 0.0 <= ratio < 100.0:
-                raise InvalidSite(f"a share of {ratio:g} cannot be", where=name, cure="give energy over what was metered")
+                raise InvalidSite(
+                    f"a share of {ratio:g} cannot be", where=name, cure="give energy over what was metered"
+                )
         for what, kind in ((self.market, Kind.MARKET), (self.marginal, Kind.MARGINAL), (self.hourly, Kind.LOCATION)):
             if what is not None and what.kind is not kind:
                 raise InvalidSite(f"{what.name} is {what.kind}, and {kind} is wanted here", where=self.name or "site")

@@ -1,26 +1,18 @@
-"""Site files: what a user says about a place, in TOML, checked at the border.
+"""Site files: what a user says about a place, checked at the border. Everything is inside; nothing refers to a file."""
 
-What a file refers to is read at once and kept inside, so that a description travels with a report and needs no other
-file to be applied again.
-"""
-
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from carbon_nas.accounting.embodied import EMBODIED, S_PER_YEAR, EmbodiedItem
-from carbon_nas.accounting.factors import read_factors
 from carbon_nas.accounting.grid import Grid, Kind, grid, named_grids
-from carbon_nas.accounting.series import Gaps, IntensitySeries, read_series
+from carbon_nas.accounting.series import Gaps, IntensitySeries
 from carbon_nas.accounting.site import Site
-from carbon_nas.errors import InvalidSite, UnknownName
 from carbon_nas.sources import Source
 
-__all__ = ["EmbodiedFile", "FactorFile", "SeriesFile", "SiteFile", "read_site_file"]
+__all__ = ["EmbodiedFile", "FactorFile", "SeriesFile", "SiteFile"]
 
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +30,7 @@ class FactorFile(BaseModel):
     source: str = Field(min_length=1)
     zone: str = ""
     licence: str = ""
-    gsd_ratio: float | None = Field(default=None, ge=1)
+    gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
 
     def grid(self, kind: Kind) -> Grid:
         """Return it as a grid of a kind."""
@@ -85,7 +77,7 @@ class EmbodiedFile(BaseModel):
     proxy: bool = False
     stands_in_for: str = ""
     includes: tuple[str, ...] = ()
-    gsd_ratio: float | None = Field(default=None, ge=1)
+    gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _either(self) -> "EmbodiedFile":
@@ -95,6 +87,8 @@ class EmbodiedFile(BaseModel):
             raise ValueError("mass_kg needs source, lifetime_years and utilisation_ratio beside it")
         if self.item is not None and self.item not in EMBODIED:
             raise ValueError(f"there is no item {self.item!r}; choose one of {', '.join(EMBODIED)}")
+        if self.item is not None and (self.name or self.source or self.includes or self.proxy):
+            raise ValueError("name, source, includes and proxy of an item stand in the catalogue")
         return self
 
 
@@ -113,10 +107,10 @@ class SiteFile(BaseModel):
     name: str = ""
     zone: str | None = None
     location: FactorFile | None = None
-    intensity_gsd_ratio: float | None = Field(default=None, ge=1)
+    intensity_gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     pue: float | None = None
     pue_source: str = ""
-    pue_gsd_ratio: float | None = Field(default=None, ge=1)
+    pue_gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     energy: Literal["it", "facility"] = "it"
     host_share: float | None = None
     idle_share: float | None = None
@@ -135,6 +129,10 @@ class SiteFile(BaseModel):
             raise ValueError("marginal and marginal_hourly both say the same; give one")
         if not self.named and (self.market is not None or self.hourly is not None):
             raise ValueError("market and hourly stand beside a location-based factor; give zone or location")
+        if self.intensity_gsd_ratio is not None and self.zone is None:
+            raise ValueError("intensity_gsd_ratio is the spread of a zone; under [location] it is gsd_ratio")
+        if self.pue is None and (self.pue_gsd_ratio is not None or self.pue_source):
+            raise ValueError("pue_gsd_ratio and pue_source are about a PUE, and there is none")
         return self
 
     @property
@@ -207,77 +205,3 @@ def _item(asked: EmbodiedFile) -> EmbodiedItem:
         includes=asked.includes,
         gsd_ratio=asked.gsd_ratio,
     )
-
-
-def read_site_file(path: Path) -> SiteFile:
-    """Read a site file, with everything that it refers to.
-
-    Raises:
-        InvalidSite: if it is no TOML, names something that is not there, or says what cannot be.
-    """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidSite(f"this site file cannot be read ({error})", where=str(path)) from error
-    folder = path.parent
-    for key, kind in (("location", Kind.LOCATION), ("market", Kind.MARKET), ("marginal", Kind.MARGINAL)):
-        if isinstance(data.get(key), dict) and "file" in data[key]:
-            data[key] = _row(folder, dict(data[key]), key, kind)
-    for key, kind in (("hourly", Kind.LOCATION), ("marginal_hourly", Kind.MARGINAL)):
-        if isinstance(data.get(key), dict) and "file" in data[key]:
-            data[key] = _hours(folder, dict(data[key]), kind, str(data.get("zone", "")))
-    try:
-        found = SiteFile.model_validate(data)
-        found.site()
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidSite(
-            f"{place}: {first['msg'].removeprefix('Value error, ')}",
-            where=str(path),
-            cure=f"the settings are {', '.join(SiteFile.model_fields)}",
-        ) from error
-    return found
-
-
-def _row(folder: Path, asked: dict[str, Any], key: str, kind: Kind) -> dict[str, Any]:
-    path, name = folder / str(asked["file"]), str(asked.get("name", ""))
-    rows = read_factors(path)
-    if name not in rows:
-        raise UnknownName(
-            f"there is no row {name!r}", where=str(path), cure=f"name one of {', '.join(rows)} under [{key}]"
-        )
-    row = rows[name]
-    if row.kind is not kind:
-        raise InvalidSite(f"the row {name!r} is {row.kind}, and [{key}] wants {kind}", where=str(path))
-    return {
-        "name": row.name,
-        "intensity_g_per_kwh": row.intensity_g_per_kwh,
-        "year": row.year,
-        "basis": row.basis,
-        "source": row.source.where,
-        "zone": row.zone,
-        "licence": row.licence,
-        "gsd_ratio": row.gsd_ratio,
-    }
-
-
-def _hours(folder: Path, asked: dict[str, Any], kind: Kind, zone: str) -> dict[str, Any]:
-    path = folder / str(asked.pop("file"))
-    gaps = asked.pop("gaps", str(Gaps.REFUSE))
-    missing = {"basis", "source"} - asked.keys()
-    if missing:
-        raise InvalidSite(
-            f"a series needs {' and '.join(sorted(missing))} beside it",
-            where=str(path),
-            cure='say what is counted and where it is from: basis = "...", source = "..."',
-        )
-    series = read_series(
-        path,
-        name=str(asked.pop("name", path.stem)),
-        zone=zone,
-        kind=kind,
-        basis=str(asked.pop("basis")),
-        source=Source(key="", where=str(asked.pop("source"))),
-    )
-    return {"series": series.to_json(), "gaps": gaps, **asked}

@@ -121,7 +121,9 @@ def _parts(activity: RecordedActivity, components: Mapping[str, RecordedComponen
         )
 
 
-def _moments(activity: RecordedActivity, sessions: Sequence[RecordedSession]) -> tuple[datetime | None, datetime | None]:
+def _moments(
+    activity: RecordedActivity, sessions: Sequence[RecordedSession]
+) -> tuple[datetime | None, datetime | None]:
     """Return when it began and ended by the wall clock of its session's beginning."""
     if activity.session >= len(sessions) or activity.began_s is None or activity.ended_s is None:
         return None, None
@@ -143,9 +145,7 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
         began, ended = _moments(activity, run.sessions)
         metered = tuple(activity.energy_j)
         facility_j = site.energy(energy_j).joules
-        masses = site.masses(
-            Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended)
-        )
+        masses = site.masses(Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended))
     return Entry(
         phase=activity.phase,
         name=activity.name,

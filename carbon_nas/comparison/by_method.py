@@ -29,19 +29,36 @@ class MethodCost:
 
 
 def by_method(
-    runs: Sequence[Run], statements: Sequence[Statement], strategies: Sequence[str], done: Finished, names: Sequence[str]
+    runs: Sequence[Run],
+    statements: Sequence[Statement],
+    strategies: Sequence[str],
+    done: Finished,
+    names: Sequence[str],
 ) -> tuple[MethodCost, ...]:
     """Apply every method to every strategy, on every grid of its site.
 
+    Args:
+        runs: the ledgers, one for each statement, in the same order.
+        statements: what they say at their sites.
+        strategies: which to account for.
+        done: what can be compared.
+        names: of `METHODS`.
+
     Where a strategy's ledgers are of several sites, methods other than ours have no way to say so, and it is left out.
     """
-    components = {name: part for run in runs for name, part in run.components.items()}
     found = []
     for strategy in strategies:
         mine = list(charged(statements, strategy, done))
         sites = list(dict.fromkeys(one.statement.site for one in mine))
         if len(sites) != 1:
             continue
+        ledgers = {id(one.statement) for one in mine}
+        components = {
+            name: part
+            for run, statement in zip(runs, statements, strict=True)
+            if id(statement) in ledgers
+            for name, part in run.components.items()
+        }
         data = _with_shares(activity_data(mine, components, outputs=len(done.scenarios)), sites[0])
         for conditions, grid in _conditions(sites[0]):
             found += [
@@ -84,7 +101,9 @@ def activity_data(mine: Sequence[Charged], components: Mapping[str, Component], 
     return ActivityData(
         energy_j={kind: fmean(total(part.energy_j for part in _of(kind, seed)) for seed in parts) for kind in kinds},
         duration_s=fmean(sum(entry.own_s for one in seed for entry in one.entries) for seed in by_seed),
-        device_s={kind: _mean([total_known(part.device_s for part in _of(kind, seed)) for seed in parts]) for kind in kinds},
+        device_s={
+            kind: _mean([total_known(part.device_s for part in _of(kind, seed)) for seed in parts]) for kind in kinds
+        },
         processors=tuple(_processors(components.values())),
         memory_gib=_memory_gib(components.values()),
         outputs=outputs,

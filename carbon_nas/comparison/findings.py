@@ -22,7 +22,7 @@ from carbon_nas.ledger.idle import idle_powers_w
 from carbon_nas.ledger.merge import Overlap, merge
 from carbon_nas.ledger.run import Run
 
-__all__ = ["Findings", "find"]
+__all__ = ["Findings", "ONCE_FOR_ALL", "find", "own_run"]
 
 ONCE_FOR_ALL = "once_for_all"
 
@@ -93,6 +93,7 @@ def find(
     doubt = spread_model(statements, order, done)
     switches = ranges(comparison, doubt, merged.runs)
     uses = inferences(statements, found)
+    own = own_run(comparison, "this study")
     repaid = paybacks(uses, spent_on_networks(comparison.curves))
     return Findings(
         comparison=comparison,
@@ -104,7 +105,7 @@ def find(
             for name in switches
         },
         methods=by_method(merged.runs, statements, order, done, methods),
-        claim=_claim(comparison),
+        claim=() if own is None else why_not(own),
         uses=uses,
         speedups=speedups(comparison.deliveries, margin_fraction=MARGIN_FRACTION),
         paybacks=repaid,
@@ -112,27 +113,25 @@ def find(
     )
 
 
-def _claim(comparison: Comparison) -> tuple[ClaimStep, ...]:
-    """Lead from the published claim to this comparison, against the rival that costs most."""
+def own_run(comparison: Comparison, label: str) -> OwnRun | None:
+    """Return once-for-all beside the rival that costs most, as the end of the way from the published claim.
+
+    Returns:
+        None if one of them was not run, or used nothing.
+    """
     costs = {cost.strategy: cost for cost in comparison.strategies}
     own = costs.pop(ONCE_FOR_ALL, None)
-    if own is None or not costs or not own.energy_j:
-        return ()
-    rival = max(costs.values(), key=lambda cost: cost.energy_j)
-    if not rival.energy_j:
-        return ()
+    rival = max(costs.values(), key=lambda cost: cost.energy_j, default=None)
+    if own is None or rival is None or not own.energy_j or not rival.energy_j:
+        return None
     gaps = [gap for gap in comparison.gaps if {gap.strategy, gap.rival} == {own.strategy, rival.strategy}]
     gap = gaps[0].mean_fraction if gaps else None
-    if gap is not None and gaps[0].strategy != own.strategy:
-        gap = -gap
-    return why_not(
-        OwnRun(
-            label="this study",
-            rival=rival.strategy,
-            n=len(comparison.scenarios),
-            ofa_j=own.energy_j,
-            rival_j=rival.energy_j,
-            tier=comparison.tier,
-            accuracy_gap_fraction=gap,
-        )
+    return OwnRun(
+        label=label,
+        rival=rival.strategy,
+        n=len(comparison.scenarios),
+        ofa_j=own.energy_j,
+        rival_j=rival.energy_j,
+        tier=comparison.tier,
+        accuracy_gap_fraction=-gap if gap is not None and gaps[0].strategy != own.strategy else gap,
     )

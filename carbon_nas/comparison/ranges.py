@@ -13,9 +13,7 @@ from carbon_nas.ledger.run import Run
 __all__ = ["ranges"]
 
 
-def ranges(
-    comparison: Comparison, doubt: SpreadModel, runs: Sequence[Run]
-) -> Mapping[str, tuple[ScenarioRange, ...]]:
+def ranges(comparison: Comparison, doubt: SpreadModel, runs: Sequence[Run]) -> Mapping[str, tuple[ScenarioRange, ...]]:
     """Turn one switch at a time for every cost, ratio and break-even, by name.
 
     Switches are the power that a formula assumes, where its range is published; a PUE that nobody has given; and the
@@ -44,14 +42,16 @@ def _switches(
 ) -> Iterator[ScenarioRange]:
     unit = doubt.unit_of(name)
     for component, (low_ratio, high_ratio) in estimates.items():
-        factor = power_name(component)
-        if factor not in doubt.model.factors:
+        # One assumption, wherever it was made.
+        named = power_name(component)
+        factors = [factor for factor in doubt.model.factors if factor == named or factor.startswith(f"{named}, ")]
+        if not factors:
             continue
         values = {
-            f"x {at_ratio:.2g}": value_at(doubt.model, doubt.derived, name, {factor: at_ratio})
+            f"x {at_ratio:.4g}": value_at(doubt.model, doubt.derived, name, dict.fromkeys(factors, at_ratio))
             for at_ratio in (low_ratio, high_ratio)
         }
-        yield scenario_range(f"assumed {factor}", {"as assumed": base, **values}, unit=unit, base="as assumed")
+        yield scenario_range(f"assumed {named}", {"as assumed": base, **values}, unit=unit, base="as assumed")
     costs = {cost.strategy: cost for cost in comparison.strategies}
     if name not in costs:
         return  # What every joule is multiplied by leaves ratios and break-evens as they are.

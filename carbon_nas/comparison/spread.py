@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from math import exp, hypot
+from math import exp, hypot, log1p, sqrt
 
+from carbon_nas.accounting.model import Derivation, Derived, Factor, Model, Term, crossing, unit_of
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import Part, Statement
-from carbon_nas.accounting.model import Derivation, Derived, Factor, Model, Term, crossing, unit_of
 from carbon_nas.comparison.charged import charged
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.ledger.records import Scope
@@ -40,7 +40,7 @@ class SpreadModel:
 
 
 def power_name(component: str) -> str:
-    """Return the name of the factor by which the power of a component may be off."""
+    """Return the name of the factor by which the power of a component may be off; with several sites it begins so."""
     return f"power of {component}"
 
 
@@ -80,12 +80,17 @@ class _Sum:
         known = [u_j for u_j in self.random_u_j if u_j is not None]
         if len(known) < len(self.random_u_j) or not self.energy_j:
             return None
-        return exp(hypot(*known) / self.energy_j)
+        return _gsd_ratio(hypot(*known) / self.energy_j)
 
     def gain_ratio(self) -> float | None:
         if not self.measured or self.systematic_u_j is None or not self.energy_j:
             return None
-        return exp(self.systematic_u_j / self.energy_j)
+        return _gsd_ratio(self.systematic_u_j / self.energy_j)
+
+
+def _gsd_ratio(relative_ratio: float) -> float:
+    """Return the geometric standard deviation of a log-normal with a relative standard deviation."""
+    return exp(sqrt(log1p(relative_ratio**2)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +119,7 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     named = all(one.site.named for one in statements)
     sites = list(dict.fromkeys(one.site for one in statements))
     numbers = {id(one): sites.index(one.site) for one in statements}
+    labels = _labels(sites)
     sums: dict[_Place, _Sum] = defaultdict(_Sum)
     for strategy in strategies:
         for one in charged(statements, strategy, done):
@@ -138,7 +144,7 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     }
     for place, spent in sums.items():
         site = sites[place.site]
-        mine = dict(_factors(place, spent, sums, site, named=named))
+        mine = dict(_factors(place, spent, sums, site, labels[place.site], named=named))
         factors.update(mine)
         value = site.mass_kg(spent.energy_j, site.grids[0]) if named else site.energy(spent.energy_j).joules
         totals[_total_name(place.strategy, place.bucket)].append(Term(value=value, unit=unit, factors=tuple(mine)))
@@ -158,20 +164,48 @@ def _total_name(strategy: str, bucket: str) -> str:
     return f"{strategy}, {bucket}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Labels:
+    """What a site and its grid are called here."""
+
+    site: str
+    grid: str
+    alone: bool
+
+    def at(self, words: str) -> str:
+        """Return words that tell the site too, where there is more than one."""
+        return words if self.alone else f"{words}, {self.site}"
+
+
+def _labels(sites: Sequence[Site]) -> list[_Labels]:
+    # Two sites are two, whatever they are called: what they have in common nobody has said. One grid is one.
+    grids = list(dict.fromkeys(site.grids[0] for site in sites))
+    names = _numbered([site.place for site in sites])
+    powers = dict(zip(grids, _numbered([grid.name for grid in grids]), strict=True))
+    alone = len(sites) == 1
+    return [
+        _Labels(site=name, grid=powers[site.grids[0]], alone=alone) for site, name in zip(sites, names, strict=True)
+    ]
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    return [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, start=1)]
+
+
 def _factors(
-    place: _Place, spent: _Sum, sums: Mapping[_Place, _Sum], site: Site, *, named: bool
+    place: _Place, spent: _Sum, sums: Mapping[_Place, _Sum], site: Site, labels: _Labels, *, named: bool
 ) -> Iterator[tuple[str, Factor]]:
     # One sensor, one gain: over everything that it metered, for whomever.
     sensor = _Sum()
     for other, its in sums.items():
-        if other.component == place.component:
+        if (other.component, other.site) == (place.component, place.site):
             sensor.energy_j += its.energy_j
             sensor.tiers |= its.tiers
             gone = sensor.systematic_u_j is None or its.systematic_u_j is None
             sensor.systematic_u_j = None if gone else (sensor.systematic_u_j or 0.0) + (its.systematic_u_j or 0.0)
     gain_ratio = sensor.gain_ratio()
     yield (
-        power_name(place.component),
+        labels.at(power_name(place.component)),
         Factor(
             gsd_ratio=gain_ratio,
             origin="the gain of its sensor, as its meter states it"
@@ -183,18 +217,18 @@ def _factors(
     )
     if spent.measured:
         yield (
-            f"edges of {place.owner}, {place.bucket}, {place.component}",
+            labels.at(f"edges of {place.owner}, {place.bucket}, {place.component}"),
             Factor(gsd_ratio=spent.chance_ratio(), origin="readings at the edges of phases, as the ledger states them"),
         )
     if site.host_ratio or site.idle_ratio:
-        yield f"shares at {site.place}", Factor(gsd_ratio=None, origin="host and idle shares have no stated spread")
+        yield f"shares at {labels.site}", Factor(gsd_ratio=None, origin="host and idle shares have no stated spread")
     if site.pue is not None:
         stated = "as the site states it" if site.pue_gsd_ratio is not None else "the site states no spread"
-        yield f"PUE at {site.place}", Factor(gsd_ratio=site.pue_gsd_ratio, origin=stated)
+        yield f"PUE at {labels.site}", Factor(gsd_ratio=site.pue_gsd_ratio, origin=stated)
     if named:
         grid = site.grids[0]
         stated = "as the site states it" if grid.gsd_ratio is not None else "its source states no spread"
-        yield f"intensity of {grid.name}", Factor(gsd_ratio=grid.gsd_ratio, origin=stated, source=grid.source)
+        yield f"intensity of {labels.grid}", Factor(gsd_ratio=grid.gsd_ratio, origin=stated, source=grid.source)
 
 
 def _derived(once: Mapping[str, float], scenarios: int, unit: str) -> dict[str, Derivation]:

@@ -240,7 +240,7 @@ def _scale(findings: Findings, carbon: Carbon, references: Mapping[str, Referenc
         yield claim_table(findings.claim)
     yield FigureBlock(
         key="waterfall",
-        title="What became of 626,155 lb",
-        caption="From the estimate of 2019 to its correction of 2021, 7,096 lb: what each correction divides by.",
+        title="From 626,155 lb to 7,096 lb",
+        caption="From the estimate of 2019 to its correction of 2021: what each correction divides by.",
     )
     yield waterfall_table()

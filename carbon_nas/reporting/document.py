@@ -88,6 +88,7 @@ class Document:
         verdict: what was found, in sentences.
         caveats: what must be known before it is quoted; never shown apart from the verdict.
         sources: everything that a number in it was taken from.
+        numbers: the file in its folder that holds every number unrounded.
     """
 
     title: str
@@ -97,6 +98,12 @@ class Document:
     cards: tuple[Card, ...]
     sections: tuple[Section, ...]
     sources: tuple[Source, ...]
+    numbers: str = "data/comparison.json"
+
+    @property
+    def has_ledgers(self) -> bool:
+        """Whether it was drawn from ledgers."""
+        return any(table.key == "ledgers" for table in self.tables)
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -61,8 +61,8 @@ def spread_table(findings: Findings) -> Table:
             Column(key="missing", title="not quantified", numeric=False),
         ),
         rows=tuple(rows),
-        note="Of energy, or of location-based CO2e in operation where the site is named; hardware that is worn is not in "
-        f"it. Log-normal factors, {first.draws:,} draws, seed {first.seed}; each factor is drawn once for all, so "
+        note="Of energy, or of location-based CO2e in operation where the site is named, without the making of "
+        f"hardware. Log-normal factors, {first.draws:,} draws, seed {first.seed}; each factor is drawn once for all, so "
         "what both sides of a ratio share cancels in it, quantified or not. First order: propagation in logarithms, as "
         "a check. What nobody has quantified is not taken to be nothing: there is no interval then, and what the rest "
         "alone gives is narrower than the truth. Seeds and scenarios differ more than this; see break-even.",
@@ -132,8 +132,8 @@ def swing_table(findings: Findings) -> Table | None:
             Column(key="note", title="note", numeric=False),
         ),
         rows=tuple(rows),
-        note="One at a time, the widest first: a factor from its 2.5th to its 97.5th percentile, a choice from one end to "
-        "the other; last, what is not quantified.",
+        note="One at a time, the widest first: a factor from its 2.5th to its 97.5th percentile, a choice from end to "
+        "end; last, what is not quantified.",
     )
 
 

@@ -32,8 +32,8 @@ def factor_table(sites: Sites) -> Table:
             Column(key="source", title="source", numeric=False),
         ),
         rows=tuple(rows),
-        note="GSD: geometric standard deviation; 95 % lie within a factor of GSD to the power of 1.96. Location-based and "
-        "market-based CO2e stand side by side and are never added; marginal CO2e is no part of an inventory.",
+        note="GSD: geometric standard deviation; 95 % lie within a factor of GSD to the power of 1.96. Location-based "
+        "and market-based CO2e stand side by side and are never added; marginal CO2e is no part of an inventory.",
     )
 
 
@@ -138,8 +138,8 @@ def embodied_table(sites: Sites) -> Table | None:
             Column(key="source", title="source", numeric=False),
         ),
         rows=tuple(rows),
-        note="CO2e of making x pieces x seconds held / (lifetime x use) x share. Cradle to gate: transport, use and end of "
-        "life are not in it. What is marked as a proxy is the figure of something else.",
+        note="CO2e of making x pieces x seconds held / (lifetime x use) x share. Cradle to gate: transport, use and "
+        "end of life are not in it. What is marked as a proxy is the figure of something else.",
     )
 
 

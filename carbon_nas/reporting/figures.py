@@ -1,4 +1,4 @@
-"""From ink to files: figures whose pictures are computed already, in every format, the same bytes for the same numbers."""
+"""From ink to files: pictures that are computed already, in every format; the same numbers give the same bytes."""
 
 import contextlib
 import io

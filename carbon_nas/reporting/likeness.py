@@ -28,7 +28,7 @@ def likeness_table(comparison: Comparison) -> Table:
             Column(key="source", title="source", numeric=False),
         ),
         rows=tuple(_rows(comparison)),
-        note="A year of a vehicle and the life of a car are different things. Pictures, for a sense of scale, and no result.",
+        note="A year of a vehicle and the life of a car are two things. Pictures, for a sense of scale, and no result.",
     )
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from carbon_nas.comparison.claims import NUMBERS_OF_SCENARIOS, claim_points, claims
 from carbon_nas.comparison.published import PublishedTable, recompute
-from carbon_nas.files import MANIFEST, manifest_of, manifest_text, output_folder, write_whole
 from carbon_nas.references import REFERENCES, waterfall
 from carbon_nas.reporting.document import Document, FigureBlock, Section, Table, Text
 from carbon_nas.reporting.figures import Ink, draw
+from carbon_nas.reporting.folder import write_files
 from carbon_nas.reporting.published_costs import pair_table, published_break_even_table, published_table
 from carbon_nas.reporting.published_factors import factor_sources, factor_table
 from carbon_nas.reporting.published_request import PublishedRequest
@@ -116,6 +116,7 @@ def compose_published(table: PublishedTable, request: PublishedRequest) -> Docum
             ),
         ),
         sources=_sources(request),
+        numbers=_DATA,
     )
 
 
@@ -147,7 +148,7 @@ def render_published(
 ) -> Mapping[str, bytes]:
     """Return every file of a report that is text, by its path within the folder."""
     texts = {
-        "index.html": _page(document, figures),
+        "index.html": render_html(document, figures),
         "report.md": render_markdown(document),
         "references.bib": bibtex({source.key for source in document.sources if source.key}),
         _DATA: _json({**_numbers(document), "request": request.kept()}),
@@ -155,13 +156,6 @@ def render_published(
         **{f"data/{table.key}.csv": render_csv(table) for table in document.tables},
     }
     return {path: text.encode() for path, text in texts.items()}
-
-
-def _page(document: Document, figures: Mapping[str, Mapping[str, bytes]]) -> str:
-    page = render_html(document, figures)
-    # There are no ledgers behind this report, and its numbers have a name of their own.
-    page = page.replace("data/comparison.json", _DATA)
-    return page.replace("The ledgers that they come from are in <code>ledger/</code>.", "")
 
 
 def _json(data: object) -> str:
@@ -204,8 +198,5 @@ def write_published_report(folder: Path, request: PublishedRequest) -> Document:
         OutputError: if a file cannot be written.
     """
     document, files = build_published(request)
-    output_folder(folder)
-    for path, data in files.items():
-        write_whole(folder / path, data)
-    write_whole(folder / MANIFEST, manifest_text(manifest_of(folder)).encode())
+    write_files(folder, files)
     return document

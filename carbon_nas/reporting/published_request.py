@@ -1,5 +1,6 @@
 """What a reader asked of the published record. It is kept beside the report, which follows from it alone."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +15,16 @@ from carbon_nas.accounting.sites import Sites
 from carbon_nas.accounting.statement import account
 from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
 from carbon_nas.comparison.delivery import deliveries
-from carbon_nas.comparison.findings import ONCE_FOR_ALL
+from carbon_nas.comparison.findings import ONCE_FOR_ALL, own_run
 from carbon_nas.comparison.gpu_power import GpuPower, gpu_power, measured_power
 from carbon_nas.comparison.published import PublishedScenario, strubell2019
 from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours
-from carbon_nas.comparison.table import Comparison, compare
+from carbon_nas.comparison.table import compare
 from carbon_nas.errors import InvalidSite, LedgerError, UnknownName
 from carbon_nas.ledger.merge import Overlap, merge
 from carbon_nas.sources import Tier
 
-__all__ = ["MeasuredRatio", "MeasuredRun", "PublishedRequest", "ask_published", "measure"]
+__all__ = ["MeasuredRatio", "MeasuredRun", "PublishedRequest", "ask_published", "is_published", "measure"]
 
 # The N of the printed table.
 _SCENARIOS = 40
@@ -31,12 +32,10 @@ _SCENARIOS = 40
 _UNUSED = ("market", "hourly", "marginal", "marginal_hourly", "embodied", "intensity_gsd_ratio", "pue_gsd_ratio")
 
 
-class _Kept(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MeasuredRatio(_Kept):
+class MeasuredRatio(BaseModel):
     """Once-for-all beside the rival that cost most, as some ledgers have it; see `OwnRun`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: str
     rival: str
@@ -51,7 +50,7 @@ class MeasuredRatio(_Kept):
         return OwnRun(**self.model_dump())
 
 
-class MeasuredRun(_Kept):
+class MeasuredRun(BaseModel):
     """What was taken from ledgers. Where they lie is not kept; which they were shows in their head hashes.
 
     Attributes:
@@ -61,6 +60,8 @@ class MeasuredRun(_Kept):
         heads: the head hash of each ledger.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     power_w: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     power_tier: Tier = Tier.MODELLED
     note: str = ""
@@ -68,7 +69,7 @@ class MeasuredRun(_Kept):
     heads: tuple[str, ...] = Field(min_length=1)
 
 
-class PublishedRequest(_Kept):
+class PublishedRequest(BaseModel):
     """What is asked of the published record.
 
     Attributes:
@@ -81,6 +82,8 @@ class PublishedRequest(_Kept):
         mnasnet: which of its published costs MnasNet is charged with.
         measured: what own ledgers say; None if none were named.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     report: Literal["published"] = "published"
     n: int = Field(default=_SCENARIOS, ge=1)
@@ -250,23 +253,15 @@ def _ratio(runs: Sequence[ledger.Run]) -> MeasuredRatio | None:
         comparison = compare([account(run, sites.of(run.path.name)) for run in runs], found)
     except LedgerError:
         return None  # Not finished: there is a power per GPU all the same.
-    return _costliest(comparison, str(runs[0].header.study.get("name", "own ledgers")))
+    own = own_run(comparison, str(runs[0].header.study.get("name", "own ledgers")))
+    return None if own is None else MeasuredRatio(**{name: getattr(own, name) for name in MeasuredRatio.model_fields})
 
 
-def _costliest(comparison: Comparison, label: str) -> MeasuredRatio | None:
-    costs = {cost.strategy: cost for cost in comparison.strategies}
-    own = costs.pop(ONCE_FOR_ALL, None)
-    rival = max(costs.values(), key=lambda cost: cost.energy_j, default=None)
-    if own is None or rival is None or not own.energy_j or not rival.energy_j:
-        return None
-    gaps = [gap for gap in comparison.gaps if {gap.strategy, gap.rival} == {own.strategy, rival.strategy}]
-    gap = gaps[0].mean_fraction if gaps else None
-    return MeasuredRatio(
-        label=label,
-        rival=rival.strategy,
-        n=len(comparison.scenarios),
-        ofa_j=own.energy_j,
-        rival_j=rival.energy_j,
-        tier=comparison.tier,
-        accuracy_gap_fraction=-gap if gap is not None and gaps[0].strategy != own.strategy else gap,
-    )
+def is_published(data: bytes) -> bool:
+    """Tell whether a kept request is one for the published record.
+
+    Raises:
+        ValueError: if it is no JSON.
+    """
+    kept = json.loads(data)
+    return isinstance(kept, dict) and kept.get("report") == "published"

@@ -191,7 +191,7 @@ def claims_table() -> Table:
         ),
         rows=tuple(map(_claim_row, found)),
         note="A ratio of CO2e is one of GPU-hours here: power, PUE, intensity and price are the same in every row, and "
-        f"cancel. Rounding drops the {upfront.search_once_gpu_h:,.0f} GPU-hours of search from the total of once-for-all.",
+        f"cancel. Rounding drops the {upfront.search_once_gpu_h:,.0f} GPU-hours of search that {upfront.label} takes.",
     )
 
 

@@ -6,24 +6,22 @@ from pathlib import Path
 from carbon_nas import ledger
 from carbon_nas.comparison.findings import Findings, find
 from carbon_nas.errors import LedgerError
-from carbon_nas.files import MANIFEST, manifest_of, manifest_text, output_folder, write_whole
 from carbon_nas.references.register import REFERENCES
 from carbon_nas.reporting.compose import compose
 from carbon_nas.reporting.document import Document
-from carbon_nas.reporting.figures import FORMATS, draw
+from carbon_nas.reporting.figures import draw
+from carbon_nas.reporting.folder import write_files
 from carbon_nas.reporting.inks import inks
 from carbon_nas.reporting.renderers import render_csv, render_html, render_json, render_markdown
 from carbon_nas.reporting.request import REQUEST, Request
 from carbon_nas.sources import bibtex
 
-__all__ = ["build", "derive", "render", "write_files", "write_report"]
+__all__ = ["build", "derive", "render", "write_report"]
 
 
 def derive(runs: Sequence[ledger.Run], request: Request) -> tuple[Findings, Document]:
     """Return everything that a report of some runs says, as numbers and as a document."""
-    findings = find(
-        runs, request.places(), methods=request.methods, fleet=request.fleet, overlap=request.overlap
-    )
+    findings = find(runs, request.places(), methods=request.methods, fleet=request.fleet, overlap=request.overlap)
     return findings, compose(findings, runs, REFERENCES, equivalents=request.equivalents)
 
 
@@ -69,20 +67,3 @@ def write_report(folder: Path, request: Request) -> Document:
     document, files = build(ledger.read(folder / "ledger"), request)
     write_files(folder, files)
     return document
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Put the files of a report into its folder, take those of an earlier one away, and write the manifest last.
-
-    Raises:
-        OutputError: if a file cannot be written.
-    """
-    output_folder(folder)
-    # Another question gives other tables; one that nobody asks for any more would stand there as if it followed.
-    for pattern in ("data/*.csv", *(f"figures/*.{suffix}" for suffix in FORMATS)):
-        for file in folder.glob(pattern):
-            if file.relative_to(folder).as_posix() not in files:
-                file.unlink()
-    for name, data in files.items():
-        write_whole(folder / name, data)
-    write_whole(folder / MANIFEST, manifest_text(manifest_of(folder)).encode())

@@ -44,8 +44,8 @@ def use_table(found: Sequence[Inference]) -> Table | None:
             Column(key="below_resolution", title="too little to tell from zero", numeric=False),
         ),
         rows=tuple(rows),
-        note="Metered on the device that was timed, while each network worked without a pause, loading included; gross, so "
-        "on a busy machine it is more. It is the use phase: no part of what finding a network cost, and in no other table.",
+        note="Metered on the device that was timed, while each network worked without a pause, loading included; "
+        "gross, so on a busy machine it is more. It is the use phase: no part of what finding a network cost.",
     )
 
 
@@ -88,9 +88,9 @@ def speedup_table(found: Sequence[Speedup]) -> Table:
             Column(key="speedup_ratio", title="times as fast"),
         ),
         rows=tuple(rows),
-        note=f"The research says {claims} [{source.key}, {source.where}], on ImageNet and other devices. The rival is the "
-        "fastest network that nobody searched for, on the same device, at most one point less accurate; none: this study "
-        "has no such network.",
+        note=f"The research says {claims} [{source.key}, {source.where}], on ImageNet and other devices. The rival is "
+        "the fastest network that nobody searched for, on the same device, at most one point less accurate; none: this "
+        "study has no such network.",
     )
 
 
@@ -176,6 +176,6 @@ def fleet_table(found: Sequence[FleetPayback]) -> Table | None:
             Column(key="use_share", title="use of all energy"),
         ),
         rows=tuple(rows),
-        note=f"{fleet.devices:,} devices, {fleet.requests_per_day:,} images a device and day, {fleet.lifetime_days:,} days: "
-        "assumed by whoever asked. Devices in the field are taken to use what the metered one does.",
+        note=f"{fleet.devices:,} devices, {fleet.requests_per_day:,} images a device and day, {fleet.lifetime_days:,} "
+        "days: assumed by whoever asked. Devices in the field are taken to use what the metered one does.",
     )

@@ -6,7 +6,8 @@ there is checked here, that they are unchanged by the manifest, and that the pag
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from carbon_nas.errors import CarbonNasError
 from carbon_nas.ledger.verify import Difference
 from carbon_nas.reporting.document import Document, FigureBlock
 from carbon_nas.reporting.figures import FORMATS
+from carbon_nas.reporting.published import derive_published, render_published
+from carbon_nas.reporting.published_request import PublishedRequest, is_published
 from carbon_nas.reporting.report import derive, render
 from carbon_nas.reporting.request import REQUEST, Request
 
@@ -26,9 +29,10 @@ _SHOWN = 60
 
 
 def verify_report(folder: Path) -> Difference | None:
-    """Derive a report again from the ledgers beside it, for the site it names, and return the first difference.
+    """Derive a report again from what it was asked and the ledgers beside it, and return the first difference.
 
-    The numbers in JSON are compared key by key and those in CSV cell by cell, then the text and the page as bytes.
+    The numbers in JSON are compared key by key and those in CSV cell by cell, then the text and the page as bytes. A
+    report of the published record has no ledgers: it follows from its request alone.
 
     Raises:
         LedgerError: if there is no ledger, or nothing finished in it.
@@ -38,12 +42,11 @@ def verify_report(folder: Path) -> Difference | None:
 
 
 def _differences(folder: Path) -> Iterator[Difference]:
-    runs = ledger.read(folder / "ledger")
     request = _request(folder)
     if isinstance(request, Difference):
         yield request
         return
-    findings, document = derive(runs, request)
+    document, rendered = _derived(folder, request)
     figures: dict[str, dict[str, bytes]] = {}
     for key in _figures(document):
         for suffix in FORMATS:
@@ -51,7 +54,7 @@ def _differences(folder: Path) -> Iterator[Difference]:
             if not data:
                 yield Difference(where=f"figures/{key}.{suffix}", what="this figure is missing or empty")
             figures.setdefault(key, {})[suffix] = data or b""
-    derived = render(findings, document, request, figures)
+    derived = rendered(figures)
     for path in sorted(derived, key=_order):
         data = _bytes(folder / path)
         if data is None:
@@ -65,13 +68,29 @@ def _differences(folder: Path) -> Iterator[Difference]:
             yield Difference(where=path, what="this table does not follow from the ledgers")
 
 
-def _request(folder: Path) -> Request | Difference:
+_Figures = Mapping[str, Mapping[str, bytes]]
+
+
+def _derived(
+    folder: Path, request: Request | PublishedRequest
+) -> tuple[Document, Callable[[_Figures], Mapping[str, bytes]]]:
+    if isinstance(request, PublishedRequest):
+        document = derive_published(request)
+        return document, partial(render_published, document, request)
+    findings, document = derive(ledger.read(folder / "ledger"), request)
+    return document, partial(render, findings, document, request)
+
+
+def _request(folder: Path) -> Request | PublishedRequest | Difference:
     # The report says what was asked of it; that it says so truly shows when everything else follows from it.
     try:
-        request = Request.model_validate_json((folder / REQUEST).read_bytes())
+        data = (folder / REQUEST).read_bytes()
+        if is_published(data):
+            return PublishedRequest.model_validate_json(data)
+        request = Request.model_validate_json(data)
         request.places()
     except FileNotFoundError:
-        return Difference(where=REQUEST, what="missing, and without it nobody knows for which site the report was drawn")
+        return Difference(where=REQUEST, what="missing, and nobody knows for which site the report was drawn")
     except (OSError, ValueError, CarbonNasError) as error:
         return Difference(where=REQUEST, what=f"it does not say for which site the report was drawn ({error!r})")
     return request

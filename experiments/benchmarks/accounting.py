@@ -54,8 +54,8 @@ def recorded(phases: int) -> Run:
         )
 
     header = Header(
-        run="run", role=Role.STRATEGY, strategy="search", seed=0, workload=None, study={}, study_hash="", code_version="",
-        code_hash="",
+        run="run", role=Role.STRATEGY, strategy="search", seed=0, workload=None, study={}, study_hash="",
+        code_version="", code_hash="",
     )  # fmt: skip
     session = Session(
         utc="2025-01-01T00:00:00.000+00:00", time_s=0.0, boot_s=None, host={}, versions={}, components=PARTS,

@@ -49,7 +49,7 @@ def test_facility_metered_energy_is_taken_as_it_is():
 
 @pytest.mark.parametrize("pue", [1.0, 1.2])
 def test_a_pue_is_refused_where_the_building_was_metered(pue):
-    with pytest.raises(InvalidSite, match="has it already.*leave the PUE out"):
+    with pytest.raises(InvalidSite, match=r"has it already.*leave the PUE out"):
         a_place(pue=pue, facility_metered=True)
 
 
@@ -83,9 +83,7 @@ def test_a_share_that_was_not_given_is_not_a_share_of_zero():
 def test_every_factor_that_moves_the_number_stands_in_the_label():
     assert a_place().label == "the lab's grid; IT energy only"
     place = a_place(pue=1.25, host_ratio=0.5, idle_ratio=0.1, name="hall 3")
-    assert place.label == (
-        "hall 3: the lab's grid; facility energy, PUE 1.25, host share 0.5 and idle share 0.1 added"
-    )
+    assert place.label == ("hall 3: the lab's grid; facility energy, PUE 1.25, host share 0.5 and idle share 0.1 added")
     assert a_place(facility_metered=True).boundary == "facility energy as metered"
 
 

@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from carbon_nas.accounting import account, site
+from carbon_nas.accounting import Site, account, site
+from carbon_nas.accounting.grid import Kind
 from carbon_nas.comparison import Comparison, compare, deliveries
 from carbon_nas.errors import LedgerError, UnknownQuantity
 from carbon_nas.ledger import Scope, read
 from carbon_nas.meters import ManualClock
+from tests.accounting.places import a_grid, a_place, an_item
 from tests.recorded import record_study, recorder
 
 
@@ -137,3 +139,82 @@ def test_a_phase_of_unknown_energy_forbids_the_comparison(tmp_path: Path) -> Non
     blind = replace(second, entries=(replace(second.entries[0], energy_j=None),))
     with pytest.raises(UnknownQuantity, match="not known"):
         compare([first, blind, *rest], deliveries(runs))
+
+
+# CO2e, by every view that the site allows.
+
+FULL = a_place(
+    100.0, pue=1.5, market=a_grid(10.0, Kind.MARKET), marginal=a_grid(700.0, Kind.MARGINAL), embodied=(an_item("*"),)
+)
+
+
+def at(folder: Path, place: Site) -> Comparison:
+    runs = read(folder / "ledger")
+    return compare([account(run, place) for run in runs], deliveries(runs))
+
+
+def test_every_view_of_a_strategy_is_the_sum_of_those_of_its_phases(tmp_path: Path) -> None:
+    comparison = at(record_study(tmp_path, seeds=2), FULL)
+    assert [view.key for view in comparison.views] == ["location", "market", "marginal", "embodied"]
+    for cost in comparison.strategies:
+        mine = [phase for phase in comparison.phases if phase.strategy == cost.strategy]
+        assert cost.facility_j == pytest.approx(cost.energy_j * 1.5)
+        for view in comparison.views:
+            assert sum(phase.masses_kg[view.key] for phase in mine) == pytest.approx(cost.masses_kg[view.key])
+
+
+def test_masses_are_the_mean_over_seeds_of_the_energy_of_each(tmp_path: Path) -> None:
+    upfront, _ = at(record_study(tmp_path, seeds=2), FULL).strategies
+    # 118 J and 218 J.
+    assert upfront.masses_kg["location"] == pytest.approx(168.0 * 1.5 / 3.6e6 * 0.1)
+    assert upfront.masses_kg["market"] == pytest.approx(168.0 * 1.5 / 3.6e6 * 0.01)
+    # A kilogram for every thousand seconds, at 1 W.
+    assert upfront.masses_kg["embodied"] == pytest.approx(0.168)
+
+
+def test_no_view_holds_a_part_of_another(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    plain, full = (at(folder, place).strategies for place in (a_place(100.0, pue=1.5), FULL))
+    assert [cost.masses_kg["location"] for cost in plain] == [cost.masses_kg["location"] for cost in full]
+    assert [cost.masses_kg.keys() for cost in plain] == [{"location"}, {"location"}]
+
+
+def test_it_energy_curves_and_break_even_do_not_move_with_the_site(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    one, other = at(folder, FULL), at(folder, site())
+    assert (one.curves, one.break_evens, one.work) == (other.curves, other.break_evens, other.work)
+    assert [cost.energy_j for cost in one.strategies] == [cost.energy_j for cost in other.strategies]
+
+
+def test_masses_that_one_seed_does_not_know_are_not_known(tmp_path: Path) -> None:
+    runs = read(record_study(tmp_path, seeds=2) / "ledger")
+    statements = [account(run, FULL) for run in runs]
+    number = next(n for n, one in enumerate(statements) if (one.strategy, one.seed) == ("upfront", 1))
+    first, *rest = statements[number].entries
+    without = {view: mass for view, mass in first.masses.items() if view != "market"}
+    statements[number] = replace(statements[number], entries=(replace(first, masses=without), *rest))
+    upfront, repeated = compare(statements, deliveries(runs)).strategies
+    assert upfront.masses_kg["market"] is None
+    assert repeated.masses_kg["market"] is not None
+    assert upfront.masses_kg["location"] is not None
+
+
+def test_phases_without_a_single_known_mass_are_compared_all_the_same(tmp_path: Path) -> None:
+    runs = read(record_study(tmp_path) / "ledger")
+    statements = [account(run, FULL) for run in runs]
+    blind = [replace(one, entries=tuple(replace(entry, masses={}) for entry in one.entries)) for one in statements]
+    for cost in compare(blind, deliveries(runs)).strategies:
+        assert set(cost.masses_kg.values()) == {None}
+        assert cost.energy_j > 0
+
+
+def test_networks_at_work_are_in_no_cost(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    clock = ManualClock()
+    with (
+        recorder(folder, "repeated-seed0", {"name": "study"}, clock, strategy="repeated", resume=True) as own,
+        own.phase("use", scope=Scope.USE, scenario="slow") as window,
+    ):
+        clock.advance(1e6)
+        window.images = 1
+    assert at(folder, FULL).strategies[1].energy_j == 92.0

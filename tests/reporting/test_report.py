@@ -42,7 +42,11 @@ def test_the_report_reads_as_it_was_last_agreed(folder: Path) -> None:
 
 def test_every_file_of_the_folder_is_there(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    figures = {f"figures/{key}.{suffix}" for key in ("cost_curve", "phase_energy", "tornado", "waterfall") for suffix in FORMATS}
+    figures = {
+        f"figures/{key}.{suffix}"
+        for key in ("cost_curve", "phase_energy", "tornado", "waterfall")
+        for suffix in FORMATS
+    }
     keys = [
         "strategies",
         "phases",
@@ -63,7 +67,14 @@ def test_every_file_of_the_folder_is_there(folder: Path) -> None:
     ]
     tables = {f"data/{key}.csv" for key in keys}
     ledgers = {path for path in found if path.startswith("ledger/")}
-    alone = {"index.html", "report.md", "references.bib", "data/comparison.json", "data/request.json", "manifest.sha256"}
+    alone = {
+        "index.html",
+        "report.md",
+        "references.bib",
+        "data/comparison.json",
+        "data/request.json",
+        "manifest.sha256",
+    }
     assert found - ledgers == alone | figures | tables
 
 

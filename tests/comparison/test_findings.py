@@ -1,0 +1,159 @@
+"""Everything that a report says, as numbers, from kept studies: the same every time, and fit for JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from carbon_nas.accounting import account, site
+from carbon_nas.accounting.grid import Kind
+from carbon_nas.accounting.methods import METHODS
+from carbon_nas.accounting.site import Site
+from carbon_nas.accounting.sites import Sites
+from carbon_nas.accounting.tornado import SwingKind
+from carbon_nas.comparison import compare, deliveries
+from carbon_nas.comparison.findings import Findings, find
+from carbon_nas.comparison.use_phase import Fleet
+from carbon_nas.errors import InvalidSite, LedgerOverlap
+from carbon_nas.ledger import read
+from carbon_nas.ledger.merge import Overlap
+from carbon_nas.reporting.renderers import _plain
+from tests.accounting.places import a_grid, a_place, an_item
+from tests.comparison.gauged import gauged
+from tests.recorded import record_study
+
+KEPT = Path(__file__).parents[2] / "reports"
+NAMES = ("digits-cpu", "digits-host")
+FULL = a_place(
+    grids=(a_grid(56.0, gsd_ratio=1.1),),
+    pue=1.3,
+    pue_gsd_ratio=1.05,
+    market=a_grid(9.0, Kind.MARKET),
+    marginal=a_grid(700.0, Kind.MARGINAL),
+    embodied=(an_item("cpu:*"),),
+)
+
+
+def found(name: str, place: Site) -> Findings:
+    return find(
+        read(KEPT / name / "ledger"),
+        Sites(sites=(place,)),
+        methods=tuple(METHODS),
+        fleet=Fleet(devices=10, requests_per_day=1_000, lifetime_days=365),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("place", [site(), site("FR"), FULL], ids=["no site", "zone", "everything"])
+def test_kept_studies_are_found_the_same_twice_and_fit_for_json(name, place):
+    one, two = found(name, place), found(name, place)
+    assert one == two
+    text = json.dumps(_plain(one), allow_nan=False, sort_keys=True)
+    assert text == json.dumps(_plain(two), allow_nan=False, sort_keys=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_number_of_a_kept_study_had_to_be_hidden_from_json(name):
+    """What is not finite is written as nothing, so nothing that is not finite may be there."""
+
+    def numbers(value: object):
+        if isinstance(value, dict):
+            for part in value.values():
+                yield from numbers(part)
+        elif isinstance(value, list):
+            for part in value:
+                yield from numbers(part)
+        elif isinstance(value, float):
+            yield value
+
+    findings = found(name, FULL)
+    for spread in findings.spreads.values():
+        for interval in (spread.interval, spread.analytic, spread.quantified_only):
+            assert interval is None or 0.0 <= interval.low <= interval.high < float("inf")
+    assert all(abs(number) < float("inf") for number in numbers(_plain(findings)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_comparison_within_is_the_comparison(name):
+    runs = read(KEPT / name / "ledger")
+    alone = compare([account(run, FULL) for run in runs], deliveries(runs))
+    assert found(name, FULL).comparison.strategies == alone.strategies
+    assert found(name, FULL).comparison.break_evens == alone.break_evens
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_costs_ratios_and_break_evens_have_a_spread_ranges_and_swings_each(name):
+    findings = found(name, FULL)
+    names = {"once_for_all", "evolution", "once_for_all / evolution", "N*, once_for_all against evolution"}
+    assert names <= findings.spreads.keys()
+    assert names == findings.ranges.keys() == findings.swings.keys()
+    (break_even,) = findings.comparison.break_evens
+    assert findings.spreads["N*, once_for_all against evolution"].value == pytest.approx(break_even.n_ratio)
+
+
+def test_the_range_of_an_assumed_power_is_a_swing_of_its_own_kind():
+    swings = found("digits-host", FULL).swings["once_for_all"]
+    kinds = {swing.factor: swing.kind for swing in swings}
+    assert kinds["assumed power of cpu:process"] is SwingKind.SCENARIO
+    assert kinds["power of cpu:process"] is SwingKind.PARAMETRIC
+    assert not next(swing for swing in swings if swing.factor == "power of cpu:process").quantified
+
+
+def test_methods_are_those_that_were_asked_for():
+    runs = read(KEPT / "digits-host" / "ledger")
+    assert find(runs, Sites(sites=(FULL,))).methods == ()
+    asked = find(runs, Sites(sites=(FULL,)), methods=("sci",)).methods
+    assert [(cost.strategy, cost.result.method) for cost in asked] == [("once_for_all", "sci"), ("evolution", "sci")]
+
+
+def test_the_claim_leads_to_the_ratio_of_this_study_where_somebody_paid_once():
+    claim = found("digits-host", FULL).claim
+    assert claim
+    assert "this study" in json.dumps(_plain(claim))
+
+
+def test_without_once_for_all_there_is_no_claim(tmp_path):
+    assert find(read(record_study(tmp_path) / "ledger"), Sites(sites=(FULL,))).claim == ()
+
+
+def test_curves_that_never_cross_have_a_spread_without_a_value_and_no_swing(tmp_path):
+    folder = gauged(tmp_path, {"a": (10.0, 8.0), "b": (0.0, 2.0)})
+    findings = find(read(folder / "ledger"), Sites(sites=(FULL,)))
+    crossing = findings.spreads["N*, a against b"]
+    assert (crossing.value, crossing.undefined_share) == (None, 1.0)
+    assert "N*, a against b" not in findings.swings
+
+
+def test_one_strategy_alone_has_a_cost_and_no_ratio(tmp_path):
+    findings = find(read(gauged(tmp_path, {"a": (10.0, 2.0)}) / "ledger"), Sites(sites=(FULL,)))
+    assert set(findings.ranges) == {"a"}
+
+
+def test_a_clean_grid_has_costs_of_zero_and_no_ratio(tmp_path):
+    folder = gauged(tmp_path, {"a": (10.0, 2.0), "b": (0.0, 8.0)})
+    findings = find(read(folder / "ledger"), Sites(sites=(a_place(0.0, pue=1.2),)))
+    assert findings.spreads["a"].value == 0.0
+    assert findings.spreads["a / b"].value is None
+    assert "a / b" not in findings.swings
+
+
+def test_joules_in_two_ledgers_are_refused_or_settled_by_the_rule_that_was_asked_for(tmp_path):
+    folder = gauged(tmp_path, {"a": (0.0, 8.0), "b": (0.0, 8.0)}, {"gpu:a": {"own": False}})
+    runs = read(folder / "ledger")
+    with pytest.raises(LedgerOverlap):
+        find(runs, Sites(sites=(FULL,)))
+    findings = find(runs, Sites(sites=(FULL,)), overlap=Overlap.SPLIT)
+    assert [cost.energy_j for cost in findings.comparison.strategies] == [4.0, 4.0]
+    assert findings.comparison.overlap == "split"
+    assert len(findings.comparison.attributed) == 2
+    assert findings.spreads["a"].value == pytest.approx(findings.comparison.strategies[0].masses_kg["location"])
+
+
+def test_a_site_that_does_not_fit_what_was_recorded_is_refused():
+    with pytest.raises(InvalidSite, match="counts the host twice"):
+        found("digits-host", a_place(host_ratio=0.3))
+
+
+def test_a_fleet_is_in_the_findings_only_if_one_was_named(tmp_path):
+    runs = read(record_study(tmp_path) / "ledger")
+    assert find(runs, Sites(sites=(FULL,))).fleets == ()
