@@ -171,7 +171,7 @@ def compare(
             scenarios,
             zone=site,
             pue=pue,
-            site=_only(_site_files(site_file, site, pue)),
+            site=_only(_site_files(site_file)),
             power=gpu_power,
             fine_tuning=fine_tuning,
             mnasnet=mnasnet,
@@ -189,7 +189,7 @@ def compare(
     request = ask(
         site,
         pue,
-        sites=_site_files(site_file, site, pue),
+        sites=_site_files(site_file),
         methods=method or (),
         equivalents=equivalents,
         fleet=_fleet(fleet, requests_per_day, lifetime_days),
@@ -222,13 +222,9 @@ def _show(console: "Console", document: "Document", folder: Path) -> None:
     console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
 
 
-def _site_files(paths: "Sequence[Path] | None", site: str | None, pue: float | None) -> "tuple[SiteFile, ...]":
+def _site_files(paths: "Sequence[Path] | None") -> "tuple[SiteFile, ...]":
     from carbon_nas.accounting.site_reading import read_site_file
 
-    if paths and (site is not None or pue is not None):
-        raise UsageError(
-            "--site and --pue say what a site file says", where="--site-file", cure="write zone and pue into the file"
-        )
     return tuple(map(read_site_file, paths or ()))
 
 

@@ -17,7 +17,7 @@ from carbon_nas.accounting.quantities import (
     MarginalMass,
     MarketBasedMass,
 )
-from carbon_nas.accounting.series import Gaps, IntensitySeries
+from carbon_nas.accounting.series import Gaps, IntensitySeries, Weighted
 from carbon_nas.errors import InvalidSite
 
 __all__ = ["EMBODIED_VIEW", "HOURLY", "LOCATION", "MARGINAL", "MARKET", "Mass", "Site", "Stretch", "View", "site"]
@@ -105,6 +105,12 @@ class Site:
                     cure='leave the PUE out, or say energy = "it" if the meters showed IT energy',
                 )
             ItEnergy(1.0).through(self.pue)
+        if self.facility_metered and self.host_ratio:
+            raise InvalidSite(
+                f"a host share of {self.host_ratio:g} beside the building's energy, which has the host in it",
+                where="host_share",
+                cure='leave it out, or say energy = "it" if the meters showed IT energy',
+            )
         for name, ratio in (("host_share", self.host_ratio), ("idle_share", self.idle_ratio)):
             if ratio is not None and not 0.0 <= ratio < 100.0:
                 raise InvalidSite(
@@ -188,7 +194,8 @@ class Site:
         """Return the CO2e of some work by every view.
 
         Raises:
-            InvalidSite: if a series does not cover the time, or the ledger does not tell the time.
+            IncompleteSeries: if a series does not cover the time, and gaps are not to be filled.
+            InvalidSite: if there is a series, and nobody knows when the work was done.
         """
         energy = self.energy(stretch.energy_j)
         found: dict[str, Mass] = {
@@ -199,7 +206,7 @@ class Site:
             found[MARKET] = MarketBasedMass.emitted(energy, self.market.intensity_g_per_kwh)
         if self.hourly is not None:
             weighted = _within(self.hourly, stretch, self.hourly_gaps)
-            found[HOURLY] = LocationBasedMass.emitted(energy, weighted)
+            found[HOURLY] = LocationBasedMass.emitted(energy, weighted.intensity_g_per_kwh)
         match self.marginal:
             case None:
                 pass
@@ -207,11 +214,24 @@ class Site:
                 found[MARGINAL] = MarginalMass.emitted(energy, self.marginal.intensity_g_per_kwh)
             case IntensitySeries():
                 weighted = _within(self.marginal, stretch, self.marginal_gaps)
-                found[MARGINAL] = MarginalMass.emitted(energy, weighted)
+                found[MARGINAL] = MarginalMass.emitted(energy, weighted.intensity_g_per_kwh)
             case _:
                 assert_never(self.marginal)
         if self.embodied:
             found[EMBODIED_VIEW] = self._embodied(stretch)
+        return found
+
+    def filled_shares(self, stretch: Stretch) -> Mapping[str, float]:
+        """Return by view for which part of the time a series had no value, so that its mean stood in.
+
+        Raises:
+            IncompleteSeries, InvalidSite: as `masses`.
+        """
+        found: dict[str, float] = {}
+        if self.hourly is not None:
+            found[HOURLY] = _within(self.hourly, stretch, self.hourly_gaps).filled_share
+        if isinstance(self.marginal, IntensitySeries):
+            found[MARGINAL] = _within(self.marginal, stretch, self.marginal_gaps).filled_share
         return found
 
     def _embodied(self, stretch: Stretch) -> EmbodiedMass:
@@ -232,14 +252,14 @@ def _key(grid: Grid) -> str:
     return grid.zone.lower().replace("/", "_").replace(" ", "_")
 
 
-def _within(series: IntensitySeries, stretch: Stretch, gaps: Gaps) -> float:
+def _within(series: IntensitySeries, stretch: Stretch, gaps: Gaps) -> Weighted:
     if stretch.began is None or stretch.ended is None:
         raise InvalidSite(
-            "the ledger does not tell when its phases ran, and a series goes by the clock",
+            "nobody knows when this energy was used, and a series goes by the clock",
             where=series.name,
-            cure="use a yearly factor for ledgers that were recorded by versions before 0.1",
+            cure="use a yearly factor for runs that do not tell the time",
         )
-    return series.intensity(stretch.began, stretch.ended, gaps=gaps).intensity_g_per_kwh
+    return series.intensity(stretch.began, stretch.ended, gaps=gaps)
 
 
 def site(zone: str | None = None, pue: float | None = None) -> Site:

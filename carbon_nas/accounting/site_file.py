@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,7 +15,10 @@ from carbon_nas.sources import Source
 __all__ = ["EmbodiedFile", "FactorFile", "SeriesFile", "SiteFile"]
 
 
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+# No true for 1.0 and no text for a number; a whole number is one.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class FactorFile(BaseModel):
@@ -24,13 +27,13 @@ class FactorFile(BaseModel):
     model_config = _STRICT
 
     name: str = ""
-    intensity_g_per_kwh: float = Field(ge=0, allow_inf_nan=False)
+    intensity_g_per_kwh: Number = Field(ge=0)
     year: int | None = None
     basis: str = Field(min_length=1)
     source: str = Field(min_length=1)
     zone: str = ""
     licence: str = ""
-    gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    gsd_ratio: Number | None = Field(default=None, ge=1)
 
     def grid(self, kind: Kind) -> Grid:
         """Return it as a grid of a kind."""
@@ -61,23 +64,27 @@ class SeriesFile(BaseModel):
 
 
 class EmbodiedFile(BaseModel):
-    """A piece of hardware: one of the catalogue, or the user's own with its mass and source."""
+    """A piece of hardware: one of the catalogue, or the user's own with its mass and source.
+
+    It is worn for as long as a ledger's phases hold it. Ledgers that ran on it side by side each hold it whole: there,
+    `share_ratio` is the part that is one ledger's.
+    """
 
     model_config = _STRICT
 
     component: str = Field(min_length=1)
     item: str | None = None
     name: str | None = None
-    mass_kg: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    mass_kg: Number | None = Field(default=None, gt=0)
     source: str | None = None
     count: int = Field(default=1, ge=1)
-    lifetime_years: float | None = Field(default=None, gt=0)
-    utilisation_ratio: float | None = Field(default=None, gt=0, le=1)
-    share_ratio: float = Field(default=1.0, gt=0, le=1)
+    lifetime_years: Number | None = Field(default=None, gt=0)
+    utilisation_ratio: Number | None = Field(default=None, gt=0, le=1)
+    share_ratio: Number = Field(default=1.0, gt=0, le=1)
     proxy: bool = False
     stands_in_for: str = ""
     includes: tuple[str, ...] = ()
-    gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    gsd_ratio: Number | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _either(self) -> "EmbodiedFile":
@@ -107,13 +114,13 @@ class SiteFile(BaseModel):
     name: str = ""
     zone: str | None = None
     location: FactorFile | None = None
-    intensity_gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
-    pue: float | None = None
+    intensity_gsd_ratio: Number | None = Field(default=None, ge=1)
+    pue: Number | None = None
     pue_source: str = ""
-    pue_gsd_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    pue_gsd_ratio: Number | None = Field(default=None, ge=1)
     energy: Literal["it", "facility"] = "it"
-    host_share: float | None = None
-    idle_share: float | None = None
+    host_share: Number | None = None
+    idle_share: Number | None = None
     market: FactorFile | None = None
     hourly: SeriesFile | None = None
     marginal: FactorFile | None = None

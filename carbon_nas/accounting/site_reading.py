@@ -41,7 +41,8 @@ def read_site_file(path: Path) -> SiteFile:
         found = SiteFile.model_validate(data)
         found.site()
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key leaves another one missing; the misspelt one is what to look for.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = ".".join(map(str, first["loc"])) or "the file"
         raise InvalidSite(
             f"{place}: {first['msg'].removeprefix('Value error, ')}",
@@ -51,7 +52,8 @@ def read_site_file(path: Path) -> SiteFile:
     except CarbonNasError as error:
         if str(path) in (error.where or ""):
             raise
-        raise type(error)(error.what, where=f"{path}, {error.where}", cure=error.cure) from error
+        where = "zone" if error.where == "--site" else error.where
+        raise type(error)(error.what, where=f"{path}, {where}", cure=error.cure) from error
     return found
 
 

@@ -1,6 +1,8 @@
 """Several sites in one report: each ledger has its own."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from carbon_nas.accounting.site import LOCATION, Site, View
 from carbon_nas.errors import InvalidSite
@@ -22,6 +24,14 @@ class Sites:
                 cure="give each a zone or a factor, and the patterns of its ledgers",
             )
 
+        facility = {one.pue is not None or one.facility_metered for one in self.sites}
+        if len(facility) > 1:
+            raise InvalidSite(
+                "IT energy at one site and the building's at another have no sum",
+                where="--site-file",
+                cure="give every site a PUE, or none",
+            )
+
     def of(self, ledger: str) -> Site:
         """Return the site of a ledger, by its file's name.
 
@@ -37,6 +47,25 @@ class Sites:
                 cure='name the ledgers of each site with patterns: ledgers = ["team-a-*.jsonl"]',
             )
         return found[0]
+
+    def check_hardware(self, metered: Mapping[str, Iterable[str]]) -> None:
+        """Refuse embodied hardware that no ledger of its site has: it would be nothing, and look as if it were known.
+
+        Args:
+            metered: the components of each ledger, by its file's name.
+
+        Raises:
+            InvalidSite: naming the item, and what was metered there.
+        """
+        for site in self.sites:
+            there = sorted({name for ledger, names in metered.items() if site.has(ledger) for name in names})
+            for item in site.embodied:
+                if not any(fnmatchcase(name, item.component) for name in there):
+                    raise InvalidSite(
+                        f"the making of {item.name} is charged while {item.component} is metered, and it never was",
+                        where="embodied",
+                        cure=f"give a component that matches one of {', '.join(there) or 'nothing at all'}",
+                    )
 
     @property
     def only(self) -> Site | None:

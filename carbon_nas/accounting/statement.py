@@ -72,6 +72,10 @@ class Statement:
         return self._total(EMBODIED_VIEW, EmbodiedMass)
 
     def _total(self, view: str, kind: type[M]) -> M:
+        if view not in {one.key for one in self.site.views}:
+            raise UnknownQuantity(
+                f"the {view} CO2e is not known", where=self.site.place, cure="describe the site in a site file"
+            )
         whole = kind(0)
         for entry in self.entries:
             mass = entry.masses.get(view)
@@ -141,11 +145,13 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
     energy_j = sum_or_none(activity.energy_j.values())
     facility_j: float | None = None
     masses: Mapping[str, Mass] = {}
+    filled_shares: Mapping[str, float] = {}
     if energy_j is not None:
         began, ended = _moments(activity, run.sessions)
         metered = tuple(activity.energy_j)
         facility_j = site.energy(energy_j).joules
-        masses = site.masses(Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended))
+        stretch = Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended)
+        masses, filled_shares = site.masses(stretch), site.filled_shares(stretch)
     return Entry(
         phase=activity.phase,
         name=activity.name,
@@ -175,6 +181,7 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
         images=activity.images,
         facility_j=facility_j,
         masses=masses,
+        filled_shares=filled_shares,
     )
 
 
@@ -183,7 +190,8 @@ def account(run: RecordedRun, site: Site) -> Statement:
 
     Raises:
         InvalidSite: if the site does not fit what was metered: a share for a host that was metered itself, or a series
-            that does not cover the time.
+            for a run that does not tell the time.
+        IncompleteSeries: if a series does not cover the time, and gaps are not to be filled.
     """
     _check_shares(run, site)
     activities = tuple(run.activities)

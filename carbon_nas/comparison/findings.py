@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from carbon_nas.accounting.scenarios import ScenarioRange
 from carbon_nas.accounting.sites import Sites
-from carbon_nas.accounting.statement import account
+from carbon_nas.accounting.statement import Statement, account
 from carbon_nas.accounting.tornado import Swing, tornado
 from carbon_nas.accounting.uncertainty import Spread, simulate
 from carbon_nas.comparison.by_method import MethodCost, by_method
@@ -44,6 +44,7 @@ class Findings:
         speedups: networks beside hand-scaled ones.
         paybacks: when cheaper work has returned what finding a network took.
         fleets: the same in the life of a fleet, if one was named.
+        filled_shares: which part of the energy fell into gaps of a series, where its mean stood in; by view.
     """
 
     comparison: Comparison
@@ -56,6 +57,7 @@ class Findings:
     speedups: tuple[Speedup, ...]
     paybacks: tuple[Payback, ...]
     fleets: tuple[FleetPayback, ...]
+    filled_shares: Mapping[str, float]
 
 
 def find(
@@ -82,6 +84,7 @@ def find(
         InvalidSite: if a site does not fit what was recorded.
     """
     merged = merge(list(runs), overlap=overlap)
+    sites.check_hardware({run.path.name: run.components for run in merged.runs})
     statements = [account(run, sites.of(run.path.name)) for run in merged.runs]
     found = deliveries(runs)
     idle_w = idle_powers_w(baseline for run in runs for baseline in run.baselines)
@@ -109,6 +112,7 @@ def find(
         uses=uses,
         speedups=speedups(comparison.deliveries, margin_fraction=MARGIN_FRACTION),
         paybacks=repaid,
+        filled_shares=_filled_shares(statements),
         fleets=() if fleet is None else tuple(FleetPayback(payback=one, fleet=fleet) for one in repaid),
     )
 
@@ -135,3 +139,15 @@ def own_run(comparison: Comparison, label: str) -> OwnRun | None:
         tier=comparison.tier,
         accuracy_gap_fraction=-gap if gap is not None and gaps[0].strategy != own.strategy else gap,
     )
+
+
+def _filled_shares(statements: Sequence[Statement]) -> Mapping[str, float]:
+    """Weigh what was filled in by energy, over everything that was accounted for."""
+    filled_j: dict[str, float] = {}
+    whole_j: dict[str, float] = {}
+    for statement in statements:
+        for entry in statement.entries:
+            for view, share in entry.filled_shares.items():
+                whole_j[view] = whole_j.get(view, 0.0) + (entry.energy_j or 0.0)
+                filled_j[view] = filled_j.get(view, 0.0) + share * (entry.energy_j or 0.0)
+    return {view: filled_j[view] / whole if whole else 0.0 for view, whole in whole_j.items()}

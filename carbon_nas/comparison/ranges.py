@@ -29,12 +29,14 @@ def ranges(comparison: Comparison, doubt: SpreadModel, runs: Sequence[Run]) -> M
 
 
 def _estimates(runs: Sequence[Run]) -> Mapping[str, tuple[float, float]]:
-    return {
-        name: (part.low_ratio, part.high_ratio)
-        for run in runs
-        for name, part in run.components.items()
-        if part.low_ratio is not None and part.high_ratio is not None
-    }
+    found: dict[str, tuple[float, float]] = {}
+    for run in runs:
+        for name, part in run.components.items():
+            if part.low_ratio is not None and part.high_ratio is not None:
+                # On several machines the widest of their ranges holds for all.
+                low_ratio, high_ratio = found.get(name, (part.low_ratio, part.high_ratio))
+                found[name] = min(low_ratio, part.low_ratio), max(high_ratio, part.high_ratio)
+    return found
 
 
 def _switches(

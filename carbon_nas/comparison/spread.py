@@ -13,6 +13,7 @@ from carbon_nas.comparison.charged import charged
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.ledger.records import Scope
 from carbon_nas.sources import Tier
+from carbon_nas.uncertain import mean_gsd_ratio
 from carbon_nas.units import total
 
 __all__ = ["SpreadModel", "break_even_name", "power_name", "ratio_name", "spread_model"]
@@ -121,6 +122,7 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     numbers = {id(one): sites.index(one.site) for one in statements}
     labels = _labels(sites)
     sums: dict[_Place, _Sum] = defaultdict(_Sum)
+    seeds: dict[tuple[str, str], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for strategy in strategies:
         for one in charged(statements, strategy, done):
             for entry in one.entries:
@@ -135,6 +137,9 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
                         component=part.component,
                     )
                     sums[place].add(part, share_ratio)
+                    if not one.shared:
+                        site = one.statement.site
+                        seeds[strategy, place.bucket][one.seed] += _cost(site, total([part.energy_j]), named=named)
     factors: dict[str, Factor] = {}
     unit = "kg" if named else "J"
     totals: dict[str, list[Term]] = {
@@ -145,8 +150,10 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     for place, spent in sums.items():
         site = sites[place.site]
         mine = dict(_factors(place, spent, sums, site, labels[place.site], named=named))
+        if place.owner == place.strategy:
+            mine |= _chance(place, list(seeds[place.strategy, place.bucket].values()))
         factors.update(mine)
-        value = site.mass_kg(spent.energy_j, site.grids[0]) if named else site.energy(spent.energy_j).joules
+        value = _cost(site, spent.energy_j, named=named)
         totals[_total_name(place.strategy, place.bucket)].append(Term(value=value, unit=unit, factors=tuple(mine)))
     return SpreadModel(
         model=Model(factors=factors, totals={name: tuple(terms) for name, terms in totals.items()}),
@@ -158,6 +165,21 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
         unit=unit,
         scenarios=len(done.scenarios),
     )
+
+
+def _cost(site: Site, energy_j: float, *, named: bool) -> float:
+    return site.mass_kg(energy_j, site.grids[0]) if named else site.energy(energy_j).joules
+
+
+def _chance(place: _Place, costs: Sequence[float]) -> dict[str, Factor]:
+    """Return what another seed would have made of it; shared work was done once, and nobody knows for that."""
+    gsd_ratio = mean_gsd_ratio(costs)
+    origin = (
+        f"the mean of {len(costs)} seeds, as they scatter"
+        if gsd_ratio is not None
+        else f"{'one seed tells' if len(costs) == 1 else 'two seeds tell'} nothing of chance"
+    )
+    return {f"chance in {place.strategy}, {place.bucket}": Factor(gsd_ratio=gsd_ratio, origin=origin)}
 
 
 def _total_name(strategy: str, bucket: str) -> str:

@@ -143,7 +143,11 @@ def compose(
         title=f"What neural architecture search costs: {name}",
         subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.sites.label}",
         verdict=verdict(comparison),
-        caveats=(*caveats(comparison, quick=name.endswith("-quick")), *disturbances(runs), *disagreements(runs)),
+        caveats=(
+            *caveats(comparison, quick=name.endswith("-quick"), filled_shares=findings.filled_shares),
+            *disturbances(runs),
+            *disagreements(runs),
+        ),
         cards=tuple(_cards(comparison)),
         sections=(
             Section(

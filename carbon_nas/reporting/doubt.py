@@ -44,7 +44,7 @@ def spread_table(findings: Findings) -> Table:
     first = findings.spreads[names[0]]
     return Table(
         key="intervals",
-        title="How sure: 95 % intervals",
+        title=f"95 % intervals of {'energy' if first.unit == 'J' else 'location-based CO2e'}",
         columns=(
             Column(key="quantity", title="quantity", numeric=False),
             Column(key="value", title="value"),
@@ -61,11 +61,12 @@ def spread_table(findings: Findings) -> Table:
             Column(key="missing", title="not quantified", numeric=False),
         ),
         rows=tuple(rows),
-        note="Of energy, or of location-based CO2e in operation where the site is named, without the making of "
-        f"hardware. Log-normal factors, {first.draws:,} draws, seed {first.seed}; each factor is drawn once for all, so "
-        "what both sides of a ratio share cancels in it, quantified or not. First order: propagation in logarithms, as "
-        "a check. What nobody has quantified is not taken to be nothing: there is no interval then, and what the rest "
-        "alone gives is narrower than the truth. Seeds and scenarios differ more than this; see break-even.",
+        note=f"Without the making of hardware. Log-normal factors, {first.draws:,} draws, seed {first.seed}; each factor is "
+        "drawn once for all, so what both sides of a ratio share cancels in it, quantified or not. First order: "
+        "propagation in logarithms, as a check. What nobody has quantified is not taken to be nothing: there is no "
+        "interval then, and what the rest alone gives is narrower than the truth. Chance between seeds is that of the "
+        "mean, from three seeds on (Student's t); work that is shared was done once, and has none. Scenarios differ "
+        "more than this; see break-even.",
     )
 
 

@@ -22,6 +22,7 @@ from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours
 from carbon_nas.comparison.table import compare
 from carbon_nas.errors import InvalidSite, LedgerError, UnknownName
 from carbon_nas.ledger.merge import Overlap, merge
+from carbon_nas.reporting.request import described
 from carbon_nas.sources import Tier
 
 __all__ = ["MeasuredRatio", "MeasuredRun", "PublishedRequest", "ask_published", "is_published", "measure"]
@@ -201,7 +202,7 @@ def ask_published(
     """
     request = PublishedRequest(
         n=n,
-        site=site or SiteFile(zone=zone, pue=pue),
+        site=described(zone, pue, [] if site is None else [site])[0],
         power=power,
         usd_per_gpu_h=usd_per_gpu_h,
         fine_tuning=_one_of(FineTuning, fine_tuning, "--fine-tuning"),

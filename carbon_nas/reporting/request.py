@@ -8,10 +8,10 @@ from carbon_nas.accounting.methods import METHODS
 from carbon_nas.accounting.site_file import SiteFile
 from carbon_nas.accounting.sites import Sites
 from carbon_nas.comparison.use_phase import Fleet
-from carbon_nas.errors import UnknownName
+from carbon_nas.errors import UnknownName, UsageError
 from carbon_nas.ledger.merge import Overlap
 
-__all__ = ["REQUEST", "Request", "ask"]
+__all__ = ["REQUEST", "Request", "ask", "described"]
 
 REQUEST = "data/request.json"
 """Where it is kept within the folder of a report."""
@@ -54,6 +54,19 @@ class Request(BaseModel):
         return Sites(sites=tuple(one.site() for one in self.sites))
 
 
+def described(zone: str | None, pue: float | None, sites: Sequence[SiteFile]) -> tuple[SiteFile, ...]:
+    """Return descriptions of sites, from zone and PUE where there are no others.
+
+    Raises:
+        UsageError: if there are both.
+    """
+    if sites and (zone is not None or pue is not None):
+        raise UsageError(
+            "a zone and a PUE say what a site file says", where="--site", cure="write zone and pue into the site file"
+        )
+    return tuple(sites) or (SiteFile(zone=zone, pue=pue),)
+
+
 def ask(
     zone: str | None = None,
     pue: float | None = None,
@@ -85,7 +98,7 @@ def ask(
                 f"there is no method {method!r}", where="--method", cure=f"choose from {', '.join(METHODS)}"
             )
     request = Request(
-        sites=tuple(sites) or (SiteFile(zone=zone, pue=pue),),
+        sites=described(zone, pue, sites),
         methods=tuple(dict.fromkeys(methods)),
         equivalents=equivalents,
         fleet=fleet,

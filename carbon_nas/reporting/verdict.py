@@ -1,6 +1,6 @@
 """The sentences at the top: what was found, and what must be known before it is quoted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from carbon_nas.accounting.site import LOCATION
 from carbon_nas.comparison.break_even import BreakEven
@@ -24,9 +24,25 @@ def verdict(comparison: Comparison) -> tuple[str, ...]:
     return tuple(_sentences(comparison))
 
 
-def caveats(comparison: Comparison, *, quick: bool) -> tuple[str, ...]:
+def caveats(
+    comparison: Comparison, *, quick: bool, filled_shares: Mapping[str, float] | None = None
+) -> tuple[str, ...]:
     """Say what must be known before anything is quoted."""
-    return tuple(_warnings(comparison, quick=quick))
+    return (*_warnings(comparison, quick=quick), *_places(comparison, filled_shares or {}))
+
+
+def _places(comparison: Comparison, filled_shares: Mapping[str, float]) -> Iterator[str]:
+    if comparison.sites.only is None:
+        yield (
+            f"Recorded at {len(comparison.sites.sites)} sites: ratios of CO2e compare the places as well, those of "
+            "energy only the work."
+        )
+    for view, share in filled_shares.items():
+        if share > 0:
+            yield (
+                f"Of the energy, {percent(share)} fell into gaps of the {view} series, where the mean of its known "
+                "values stands in."
+            )
 
 
 def _sentences(comparison: Comparison) -> Iterator[str]:

@@ -84,6 +84,8 @@ def test_the_constraints_pin_torch():
     assert "torch==2.13.0" in lines((REPOSITORY / ".ci" / "constraints.txt").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("pattern", ["study/defaults/*.toml", "reporting/templates/*.j2", "py.typed"])
+@pytest.mark.parametrize(
+    "pattern", ["study/defaults/*.toml", "reporting/templates/*.j2", "references/data/*.toml", "py.typed"]
+)
 def test_package_data_lies_inside_the_package(pattern):
     assert list(PACKAGE.glob(pattern))
