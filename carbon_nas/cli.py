@@ -12,6 +12,7 @@ from carbon_nas.doctor import doctor
 from carbon_nas.errors import CarbonNasError
 from carbon_nas.importing import import_file
 from carbon_nas.meter import SETTINGS, meter
+from carbon_nas.report import report
 from carbon_nas.verify import verify
 
 __all__ = ["app", "main", "run_app", "run_command"]
@@ -28,6 +29,7 @@ def _new_app() -> typer.Typer:
 app = _new_app()
 app.command()(compare)
 app.command(context_settings=SETTINGS)(meter)
+app.command()(report)
 app.command()(doctor)
 app.command()(verify)
 app.command("import")(import_file)

@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from carbon_nas.errors import InvalidStudy, MissingExtra, UsageError
+from carbon_nas.options import (
+    Equivalents,
+    Fleet,
+    LifetimeDays,
+    Methods,
+    OnOverlap,
+    Pue,
+    RequestsPerDay,
+    SiteFiles,
+    Zone,
+    show,
+    site_files,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
     from carbon_nas.accounting.site import Site
     from carbon_nas.accounting.site_file import SiteFile
-    from carbon_nas.comparison.use_phase import Fleet
-    from carbon_nas.reporting.document import Document
 
 __all__ = ["compare", "main"]
 
@@ -38,45 +47,14 @@ def compare(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="How many seeds; more can be added later.", show_default="the study's")
     ] = None,
-    site: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the electricity comes from: FR, FRA, USA/california, CAN/quebec, WORLD. "
-            "Without it CO2e is shown for three named grids.",
-            metavar="ZONE",
-        ),
-    ] = None,
-    pue: Annotated[
-        float | None,
-        typer.Option(help="Facility energy over IT energy, at least 1. Without it: IT energy only.", metavar="RATIO"),
-    ] = None,
-    site_file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="What a TOML file says about a site: own factors, contracts, hours, shares, hardware. May be given "
-            "several times, each for the ledgers that it names.",
-            metavar="FILE",
-        ),
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A published method to apply to the same work: strubell2019, lacoste2019, green-algorithms, "
-            "patterson2021, sci, metered. May be given several times.",
-            metavar="NAME",
-        ),
-    ] = None,
-    fleet: Annotated[
-        int | None,
-        typer.Option(min=1, help="Devices on which a network will work: when has it paid back?", metavar="DEVICES"),
-    ] = None,
-    requests_per_day: Annotated[
-        int, typer.Option(min=1, help="Images that each of them sees in a day.", metavar="IMAGES")
-    ] = 1_000,
-    lifetime_days: Annotated[int, typer.Option(min=1, help="For how long they work.", metavar="DAYS")] = 1_095,
-    equivalents: Annotated[
-        bool, typer.Option("--equivalents", help="Also say how many cars and flights it is like.")
-    ] = False,
+    site: Zone = None,
+    pue: Pue = None,
+    site_file: SiteFiles = None,
+    method: Methods = None,
+    fleet: Fleet = None,
+    requests_per_day: RequestsPerDay = 1_000,
+    lifetime_days: LifetimeDays = 1_095,
+    equivalents: Equivalents = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")
     ] = False,
@@ -94,13 +72,7 @@ def compare(
         float | None,
         typer.Option(min=0.1, help="First measure idle power for so long; shown as net beside gross.", metavar="S"),
     ] = None,
-    on_overlap: Annotated[
-        str,
-        typer.Option(
-            help="What to do with joules of one device that stand in two ledgers: refuse, split, first.",
-            metavar="RULE",
-        ),
-    ] = "refuse",
+    on_overlap: OnOverlap = "refuse",
     cross_check: Annotated[
         bool, typer.Option("--cross-check", help="Ask codecarbon as well, in a process of its own, and compare.")
     ] = False,
@@ -159,11 +131,9 @@ def compare(
     # Loaded here so that --help answers at once.
     from rich.console import Console
 
-    from carbon_nas.ledger.merge import Overlap
     from carbon_nas.reporting.published import write_published_report
     from carbon_nas.reporting.published_request import ask_published
     from carbon_nas.reporting.report import write_report
-    from carbon_nas.reporting.request import ask
 
     console = Console()
     if published:
@@ -171,14 +141,14 @@ def compare(
             scenarios,
             zone=site,
             pue=pue,
-            site=_only(_site_files(site_file)),
+            site=_only(site_files(site_file)),
             power=gpu_power,
             fine_tuning=fine_tuning,
             mnasnet=mnasnet,
             measured=measured,
         )
         folder = out or Path("reports/published")
-        _show(console, write_published_report(folder, asked), folder)
+        show(console, write_published_report(folder, asked), folder)
         return
     if (scenarios, gpu_power, fine_tuning, mnasnet, measured) != (40, None, "none", "40,000", None):
         raise UsageError(
@@ -186,14 +156,16 @@ def compare(
             where="--published",
             cure="give it as well, or leave them out",
         )
-    request = ask(
+    request = asked(
         site,
         pue,
-        sites=_site_files(site_file),
-        methods=method or (),
+        sites=site_file,
+        methods=method,
+        fleet=fleet,
+        requests_per_day=requests_per_day,
+        lifetime_days=lifetime_days,
         equivalents=equivalents,
-        fleet=_fleet(fleet, requests_per_day, lifetime_days),
-        overlap=_chosen(Overlap, on_overlap, "--on-overlap"),
+        on_overlap=on_overlap,
     )
     if report_only:
         if seeds is not None or cpu_watts_per_core is not None or host != "all" or idle is not None or cross_check:
@@ -206,40 +178,13 @@ def compare(
     else:
         plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
         folder = _record(console, study, out, seeds, request.places().sites[0], plan, quick=quick)
-    _show(console, write_report(folder, request), folder)
-
-
-def _show(console: "Console", document: "Document", folder: Path) -> None:
-    for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
-        console.print(heading)
-        for sentence in sentences:
-            console.print(f"- {sentence}", highlight=False, soft_wrap=not console.is_terminal)
-    ledgers = next((table.rows for table in document.tables if table.key == "ledgers"), ())
-    if ledgers:
-        console.print("\nHead hashes of the ledgers, to be noted down elsewhere:")
-    for row in ledgers:
-        console.print(f"{row[-1].text}  {row[0].text}", highlight=False, soft_wrap=True)
-    console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
-
-
-def _site_files(paths: "Sequence[Path] | None") -> "tuple[SiteFile, ...]":
-    from carbon_nas.accounting.site_reading import read_site_file
-
-    return tuple(map(read_site_file, paths or ()))
+    show(console, write_report(folder, request), folder)
 
 
 def _only(files: "tuple[SiteFile, ...]") -> "SiteFile | None":
     if len(files) > 1:
         raise UsageError("the published record has one site", where="--site-file", cure="give one site file")
     return files[0] if files else None
-
-
-def _fleet(devices: int | None, requests_per_day: int, lifetime_days: int) -> "Fleet | None":
-    from carbon_nas.comparison.use_phase import Fleet
-
-    if devices is None:
-        return None
-    return Fleet(devices=devices, requests_per_day=requests_per_day, lifetime_days=lifetime_days)
 
 
 def _chosen(choices: type[Choice], word: str, option: str) -> Choice:

@@ -17,7 +17,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"devices", "ledger", "references", "training"}),
     frozenset({"comparison", "importers", "recorder", "strategies"}),
     frozenset({"reporting", "study"}),
-    frozenset({"__main__", "cli", "compare", "doctor", "importing", "live", "meter", "verify"}),
+    frozenset({"__main__", "cli", "compare", "doctor", "importing", "live", "meter", "options", "report", "verify"}),
 )
 GROUND, DOORS = 0, len(FLOORS) - 1
 WINGS = {

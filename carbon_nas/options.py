@@ -1,0 +1,145 @@
+"""Options that several doors have: what is asked of a report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from carbon_nas.accounting.site_file import SiteFile
+    from carbon_nas.reporting.document import Document
+    from carbon_nas.reporting.request import Request
+
+__all__ = [
+    "Equivalents",
+    "Fleet",
+    "LifetimeDays",
+    "Methods",
+    "OnOverlap",
+    "Pue",
+    "RequestsPerDay",
+    "SiteFiles",
+    "Zone",
+    "asked",
+    "show",
+    "site_files",
+]
+
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        help="Where the electricity comes from: FR, FRA, USA/california, CHN/sichuan, SWE/SE1, gcp/europe-west1, WORLD. "
+        "Without it CO2e is shown for three named grids.",
+        metavar="ZONE",
+    ),
+]
+Pue = Annotated[
+    float | None,
+    typer.Option(
+        "--pue", help="Facility energy over IT energy, at least 1. Without it: IT energy only.", metavar="RATIO"
+    ),
+]
+SiteFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--site-file",
+        help="What a TOML file says about a site: own factors, contracts, hours, shares, hardware. May be given several "
+        "times, each for the ledgers that it names.",
+        metavar="FILE",
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="A published method to apply to the same work: strubell2019, lacoste2019, green-algorithms, patterson2021, "
+        "sci, metered. May be given several times.",
+        metavar="NAME",
+    ),
+]
+Fleet = Annotated[
+    int | None,
+    typer.Option(
+        "--fleet", min=1, help="Devices on which a network will work: when has it paid back?", metavar="DEVICES"
+    ),
+]
+RequestsPerDay = Annotated[
+    int, typer.Option("--requests-per-day", min=1, help="Images that each of them sees in a day.", metavar="IMAGES")
+]
+LifetimeDays = Annotated[int, typer.Option("--lifetime-days", min=1, help="For how long they work.", metavar="DAYS")]
+Equivalents = Annotated[
+    bool, typer.Option("--equivalents", help="Also say how many cars and flights the CO2e is like.")
+]
+OnOverlap = Annotated[
+    str,
+    typer.Option(
+        "--on-overlap",
+        help="What to do with joules of one device that stand in two ledgers: refuse, split, first.",
+        metavar="RULE",
+    ),
+]
+
+
+def site_files(paths: "Sequence[Path] | None") -> "tuple[SiteFile, ...]":
+    """Read the site files that were named."""
+    from carbon_nas.accounting.site_reading import read_site_file
+
+    return tuple(map(read_site_file, paths or ()))
+
+
+def asked(
+    zone: str | None,
+    pue: float | None,
+    *,
+    sites: "Sequence[Path] | None",
+    methods: "Sequence[str] | None",
+    fleet: int | None,
+    requests_per_day: int,
+    lifetime_days: int,
+    equivalents: bool,
+    on_overlap: str,
+) -> "Request":
+    """Return what the options ask of a report.
+
+    Raises:
+        UsageError: if one of them cannot be.
+    """
+    from carbon_nas.comparison.use_phase import Fleet
+    from carbon_nas.errors import UsageError
+    from carbon_nas.ledger.merge import Overlap
+    from carbon_nas.reporting.request import ask
+
+    if on_overlap not in set(Overlap):
+        raise UsageError(
+            f"there is no {on_overlap!r} to choose", where="--on-overlap", cure=f"choose one of {', '.join(Overlap)}"
+        )
+    return ask(
+        zone,
+        pue,
+        sites=site_files(sites),
+        methods=methods or (),
+        equivalents=equivalents,
+        fleet=None
+        if fleet is None
+        else Fleet(devices=fleet, requests_per_day=requests_per_day, lifetime_days=lifetime_days),
+        overlap=Overlap(on_overlap),
+    )
+
+
+def show(console: "Console", document: "Document", folder: Path) -> None:
+    """Say on the terminal what was found, what must be known before it is quoted, and where the report is."""
+    for heading, sentences in (("", document.verdict), ("Before you quote this:", document.caveats)):
+        console.print(heading)
+        for sentence in sentences:
+            console.print(f"- {sentence}", highlight=False, soft_wrap=not console.is_terminal)
+    ledgers = next((table.rows for table in document.tables if table.key == "ledgers"), ())
+    if ledgers:
+        console.print("\nHead hashes of the ledgers, to be noted down elsewhere:")
+    for row in ledgers:
+        console.print(f"{row[-1].text}  {row[0].text}", highlight=False, soft_wrap=True)
+    console.print(f"\nReport: {folder / 'index.html'}", highlight=False, soft_wrap=True)
