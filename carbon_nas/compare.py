@@ -137,7 +137,7 @@ def compare(
 
     console = Console()
     if published:
-        asked = ask_published(
+        record = ask_published(
             scenarios,
             zone=site,
             pue=pue,
@@ -148,7 +148,7 @@ def compare(
             measured=measured,
         )
         folder = out or Path("reports/published")
-        show(console, write_published_report(folder, asked), folder)
+        show(console, write_published_report(folder, record), folder)
         return
     if (scenarios, gpu_power, fine_tuning, mnasnet, measured) != (40, None, "none", "40,000", None):
         raise UsageError(

@@ -33,8 +33,8 @@ Zone = Annotated[
     str | None,
     typer.Option(
         "--site",
-        help="Where the electricity comes from: FR, FRA, USA/california, CHN/sichuan, SWE/SE1, gcp/europe-west1, WORLD. "
-        "Without it CO2e is shown for three named grids.",
+        help="Where the electricity comes from: FR, FRA, USA/california, CHN/sichuan, SWE/SE1, gcp/europe-west1, "
+        "WORLD. Without it CO2e is shown for three named grids.",
         metavar="ZONE",
     ),
 ]
@@ -48,8 +48,8 @@ SiteFiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--site-file",
-        help="What a TOML file says about a site: own factors, contracts, hours, shares, hardware. May be given several "
-        "times, each for the ledgers that it names.",
+        help="What a TOML file says about a site: own factors, contracts, hours, shares, hardware. May be given "
+        "several times, each for the ledgers that it names.",
         metavar="FILE",
     ),
 ]
@@ -57,8 +57,8 @@ Methods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
-        help="A published method to apply to the same work: strubell2019, lacoste2019, green-algorithms, patterson2021, "
-        "sci, metered. May be given several times.",
+        help="A published method to apply to the same work: strubell2019, lacoste2019, green-algorithms, "
+        "patterson2021, sci, metered. May be given several times.",
         metavar="NAME",
     ),
 ]

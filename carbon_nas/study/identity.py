@@ -27,7 +27,9 @@ _READING = {
     "importing.py",
     "live.py",
     "meter.py",
+    "options.py",
     "references",
+    "report.py",
     "reporting",
     "verify.py",
 }
