@@ -22,6 +22,7 @@ from carbon_nas.options import (
     RequestsPerDay,
     SiteFiles,
     Zone,
+    asked,
     show,
     site_files,
 )

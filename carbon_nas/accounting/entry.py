@@ -53,7 +53,7 @@ class Entry:
         images: how many passed, in the use phase; None if nobody counted.
         facility_j: what the building used for it, as far as the site tells; None if the energy is not known.
         masses: its CO2e by every view of the site, each a kind of its own; empty if the energy is not known.
-        filled_shares: for which part of its time a series had no value, by view; only for views that go by the clock.
+        filled_share: for which part of its time a series had no value, by view; only for views that go by the clock.
     """
 
     phase: str
@@ -79,7 +79,7 @@ class Entry:
     images: int | None = None
     facility_j: float | None = None
     masses: Mapping[str, Mass] = field(default_factory=dict)
-    filled_shares: Mapping[str, float] = field(default_factory=dict)
+    filled_share: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def mass_kg(self) -> Mapping[str, float]:

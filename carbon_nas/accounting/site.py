@@ -221,7 +221,7 @@ class Site:
             found[EMBODIED_VIEW] = self._embodied(stretch)
         return found
 
-    def filled_shares(self, stretch: Stretch) -> Mapping[str, float]:
+    def filled_share(self, stretch: Stretch) -> Mapping[str, float]:
         """Return by view for which part of the time a series had no value, so that its mean stood in.
 
         Raises:

@@ -145,13 +145,13 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
     energy_j = sum_or_none(activity.energy_j.values())
     facility_j: float | None = None
     masses: Mapping[str, Mass] = {}
-    filled_shares: Mapping[str, float] = {}
+    filled_share: Mapping[str, float] = {}
     if energy_j is not None:
         began, ended = _moments(activity, run.sessions)
         metered = tuple(activity.energy_j)
         facility_j = site.energy(energy_j).joules
         stretch = Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended)
-        masses, filled_shares = site.masses(stretch), site.filled_shares(stretch)
+        masses, filled_share = site.masses(stretch), site.filled_share(stretch)
     return Entry(
         phase=activity.phase,
         name=activity.name,
@@ -181,7 +181,7 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
         images=activity.images,
         facility_j=facility_j,
         masses=masses,
-        filled_shares=filled_shares,
+        filled_share=filled_share,
     )
 
 

@@ -44,7 +44,7 @@ class Findings:
         speedups: networks beside hand-scaled ones.
         paybacks: when cheaper work has returned what finding a network took.
         fleets: the same in the life of a fleet, if one was named.
-        filled_shares: which part of the energy fell into gaps of a series, where its mean stood in; by view.
+        filled_share: which part of the energy fell into gaps of a series, where its mean stood in; by view.
     """
 
     comparison: Comparison
@@ -57,7 +57,7 @@ class Findings:
     speedups: tuple[Speedup, ...]
     paybacks: tuple[Payback, ...]
     fleets: tuple[FleetPayback, ...]
-    filled_shares: Mapping[str, float]
+    filled_share: Mapping[str, float]
 
 
 def find(
@@ -112,7 +112,7 @@ def find(
         uses=uses,
         speedups=speedups(comparison.deliveries, margin_fraction=MARGIN_FRACTION),
         paybacks=repaid,
-        filled_shares=_filled_shares(statements),
+        filled_share=_filled_share(statements),
         fleets=() if fleet is None else tuple(FleetPayback(payback=one, fleet=fleet) for one in repaid),
     )
 
@@ -141,13 +141,13 @@ def own_run(comparison: Comparison, label: str) -> OwnRun | None:
     )
 
 
-def _filled_shares(statements: Sequence[Statement]) -> Mapping[str, float]:
+def _filled_share(statements: Sequence[Statement]) -> Mapping[str, float]:
     """Weigh what was filled in by energy, over everything that was accounted for."""
     filled_j: dict[str, float] = {}
     whole_j: dict[str, float] = {}
     for statement in statements:
         for entry in statement.entries:
-            for view, share in entry.filled_shares.items():
+            for view, share in entry.filled_share.items():
                 whole_j[view] = whole_j.get(view, 0.0) + (entry.energy_j or 0.0)
                 filled_j[view] = filled_j.get(view, 0.0) + share * (entry.energy_j or 0.0)
     return {view: filled_j[view] / whole if whole else 0.0 for view, whole in whole_j.items()}

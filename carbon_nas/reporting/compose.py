@@ -144,7 +144,7 @@ def compose(
         subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.sites.label}",
         verdict=verdict(comparison),
         caveats=(
-            *caveats(comparison, quick=name.endswith("-quick"), filled_shares=findings.filled_shares),
+            *caveats(comparison, quick=name.endswith("-quick"), filled_share=findings.filled_share),
             *disturbances(runs),
             *disagreements(runs),
         ),

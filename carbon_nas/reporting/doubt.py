@@ -61,12 +61,14 @@ def spread_table(findings: Findings) -> Table:
             Column(key="missing", title="not quantified", numeric=False),
         ),
         rows=tuple(rows),
-        note=f"Without the making of hardware. Log-normal factors, {first.draws:,} draws, seed {first.seed}; each "
-        "factor is drawn once for all, so what both sides of a ratio share cancels in it, quantified or not. First order: "
-        "propagation in logarithms, as a check. What nobody has quantified is not taken to be nothing: there is no "
-        "interval then, and what the rest alone gives is narrower than the truth. Chance between seeds is that of the "
-        "mean, from three seeds on (Student's t); work that is shared was done once, and has none. Scenarios differ "
-        "more than this; see break-even.",
+        note=(
+            "Without the making of hardware. Each factor is log-normal and drawn once for all, so what both sides of a "
+            f"ratio share cancels in it, quantified or not: {first.draws:,} draws, seed {first.seed}. First order: "
+            "propagation in logarithms, as a check. What nobody has quantified is not taken to be nothing: there is no "
+            "interval then, and what the rest alone gives is narrower than the truth. Chance between seeds is that of "
+            "the mean, from three seeds on (Student's t); work that is shared was done once, and has none. Scenarios "
+            "differ more than this; see break-even."
+        ),
     )
 
 

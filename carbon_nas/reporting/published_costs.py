@@ -28,18 +28,18 @@ def published_table(table: PublishedTable, preset: PublishedTable | None = None)
         columns=(
             Column(key="method", title="method", numeric=False),
             Column(key="accuracy_fraction", title="top-1, ImageNet"),
-            Column(key="once_gpu_h", title="GPU-hours once"),
-            Column(key="each_gpu_h", title="for each scenario"),
-            Column(key="gpu_h", title=f"for N = {scenario.n}"),
+            Column(key="gpu_h", title="GPU-hours"),
             Column(key="upfront_ratio", title="over once-for-all"),
-            Column(key="it_energy_kwh", title="IT energy"),
-            Column(key="facility_energy_kwh", title="facility energy"),
             *(
                 Column(key=key, title=f"CO2e at {significant(one.power_w)} W")
                 for key, one in _by_power(table.rows[0]).items()
             ),
             *(() if preset is None else (Column(key="co2e_paper_kg", title="CO2e at the printed table's factors"),)),
             Column(key="cost_usd", title="cloud cost"),
+            Column(key="facility_energy_kwh", title="facility energy"),
+            Column(key="it_energy_kwh", title="IT energy"),
+            Column(key="once_gpu_h", title="GPU-hours once"),
+            Column(key="each_gpu_h", title="for each scenario"),
             Column(key="printed", title=f"printed, for N = {printed.scenarios}", numeric=False),
             Column(key="finding", title="printed cells", numeric=False),
             Column(key="note", title="note", numeric=False),
@@ -66,8 +66,6 @@ def _row(row: PublishedRow, preset: PublishedRow | None) -> tuple[Cell, ...]:
     return (
         word(row.label),
         _accuracy(row),
-        _hours(row.once_gpu_h),
-        _hours(row.each_gpu_h, bound),
         _hours(row.gpu_h, bound),
         Cell(
             text=f"{bound}{significant(row.upfront_ratio)}x",
@@ -75,11 +73,13 @@ def _row(row: PublishedRow, preset: PublishedRow | None) -> tuple[Cell, ...]:
             value=row.upfront_ratio,
             unit="ratio",
         ),
-        _energy(asked.it_energy_kwh, bound),
-        _energy(asked.facility_energy_kwh, bound),
         *(_emitted(one, bound) for one in _by_power(row).values()),
         *(() if preset is None else (_emitted(preset.footprints[0], bound),)),
         Cell(text=f"{bound}{row.cost_usd:,.0f} USD", tier=Tier.MODELLED, value=row.cost_usd, unit="USD"),
+        _energy(asked.facility_energy_kwh, bound),
+        _energy(asked.it_energy_kwh, bound),
+        _hours(row.once_gpu_h),
+        _hours(row.each_gpu_h, bound),
         word(f"{row.as_printed.total_text} GPU-hours, {row.as_printed.co2e_text} lb, {row.as_printed.cost_text} USD"),
         word(_finding(row.as_printed)),
         word("; ".join(_notes(row))),

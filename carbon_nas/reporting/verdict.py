@@ -24,20 +24,18 @@ def verdict(comparison: Comparison) -> tuple[str, ...]:
     return tuple(_sentences(comparison))
 
 
-def caveats(
-    comparison: Comparison, *, quick: bool, filled_shares: Mapping[str, float] | None = None
-) -> tuple[str, ...]:
+def caveats(comparison: Comparison, *, quick: bool, filled_share: Mapping[str, float] | None = None) -> tuple[str, ...]:
     """Say what must be known before anything is quoted."""
-    return (*_warnings(comparison, quick=quick), *_places(comparison, filled_shares or {}))
+    return (*_warnings(comparison, quick=quick), *_places(comparison, filled_share or {}))
 
 
-def _places(comparison: Comparison, filled_shares: Mapping[str, float]) -> Iterator[str]:
+def _places(comparison: Comparison, filled_share: Mapping[str, float]) -> Iterator[str]:
     if comparison.sites.only is None:
         yield (
             f"Recorded at {len(comparison.sites.sites)} sites: ratios of CO2e compare the places as well, those of "
             "energy only the work."
         )
-    for view, share in filled_shares.items():
+    for view, share in filled_share.items():
         if share > 0:
             yield (
                 f"Of the energy, {percent(share)} fell into gaps of the {view} series, where the mean of its known "
