@@ -28,6 +28,8 @@ from carbon_nas.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
     from rich.console import Console
 
     from carbon_nas.accounting.site import Site
@@ -38,7 +40,13 @@ __all__ = ["compare", "main"]
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
+_RECORDING = ("seeds", "cpu_watts_per_core", "host", "idle", "cross_check")
+_OF_THE_RECORD = ("scenarios", "gpu_power", "gpu_price", "fine_tuning", "mnasnet", "measured")
+_WITH_THE_RECORD = (*_OF_THE_RECORD, "published", "out", "site", "pue", "site_file")
+
+
 def compare(
+    context: typer.Context,
     study: Annotated[
         str, typer.Argument(help="A built-in study or the path of a TOML file.", metavar="STUDY")
     ] = "digits",
@@ -53,8 +61,8 @@ def compare(
     site_file: SiteFiles = None,
     method: Methods = None,
     fleet: Fleet = None,
-    requests_per_day: RequestsPerDay = 1_000,
-    lifetime_days: LifetimeDays = 1_095,
+    requests_per_day: RequestsPerDay = None,
+    lifetime_days: LifetimeDays = None,
     equivalents: Equivalents = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")
@@ -96,9 +104,18 @@ def compare(
             metavar="WATTS",
         ),
     ] = None,
+    gpu_price: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="With --published: US dollars per GPU-hour.",
+            show_default="3.06, as in the paper",
+            metavar="USD",
+        ),
+    ] = None,
     fine_tuning: Annotated[
         str,
-        typer.Option(help="With --published: epochs of fine-tuning per scenario: none, #25, #75.", metavar="EPOCHS"),
+        typer.Option(help="With --published: epochs of fine-tuning per scenario: none, 25, 75.", metavar="EPOCHS"),
     ] = "none",
     mnasnet: Annotated[
         str,
@@ -137,26 +154,24 @@ def compare(
     from carbon_nas.reporting.report import write_report
 
     console = Console()
+    given = _given(context)
     if published:
+        _refuse(given.keys() - set(_WITH_THE_RECORD), given, "--published", "goes without what is about a run")
         record = ask_published(
             scenarios,
             zone=site,
             pue=pue,
             site=_only(site_files(site_file)),
             power=gpu_power,
+            usd_per_gpu_h=gpu_price,
             fine_tuning=fine_tuning,
             mnasnet=mnasnet,
             measured=measured,
         )
-        folder = out or Path("reports/published")
+        folder = _without_ledgers(out or Path("reports/published"))
         show(console, write_published_report(folder, record), folder)
         return
-    if (scenarios, gpu_power, fine_tuning, mnasnet, measured) != (40, None, "none", "40,000", None):
-        raise UsageError(
-            "--scenarios, --gpu-power, --fine-tuning, --mnasnet and --measured ask for the published record",
-            where="--published",
-            cure="give it as well, or leave them out",
-        )
+    _refuse(given.keys() & set(_OF_THE_RECORD), given, "--published", "is missing; it alone goes with")
     request = asked(
         site,
         pue,
@@ -169,17 +184,36 @@ def compare(
         on_overlap=on_overlap,
     )
     if report_only:
-        if seeds is not None or cpu_watts_per_core is not None or host != "all" or idle is not None or cross_check:
-            raise UsageError(
-                "--seeds, --cpu-watts-per-core, --host, --idle and --cross-check say how to record, and nothing is "
-                "recorded now",
-                where="--report-only",
-            )
+        _refuse(given.keys() & set(_RECORDING), given, "--report-only", "goes without what says how to record")
         folder = out or Path("reports") / _recorded_name(study, quick=quick)
     else:
         plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
         folder = _record(console, study, out, seeds, request.places().sites[0], plan, quick=quick)
     show(console, write_report(folder, request), folder)
+
+
+def _given(context: typer.Context) -> dict[str, str]:
+    """Return what stands on the command line, by parameter, as it is written there."""
+    return {
+        parameter.name: parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
+        for parameter in context.command.params
+        if parameter.name and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
+    }
+
+
+def _refuse(names: "Set[str]", given: "Mapping[str, str]", where: str, what: str) -> None:
+    if names:
+        raise UsageError(f"{what}: {', '.join(sorted(given[name] for name in names))}", where=where)
+
+
+def _without_ledgers(folder: Path) -> Path:
+    if (folder / "ledger").is_dir():
+        raise UsageError(
+            "this folder has ledgers, and the published record would stand in place of their report",
+            where=str(folder),
+            cure="give another --out",
+        )
+    return folder
 
 
 def _only(files: "tuple[SiteFile, ...]") -> "SiteFile | None":

@@ -29,6 +29,8 @@ __all__ = [
     "site_files",
 ]
 
+_REQUESTS_PER_DAY, _LIFETIME_DAYS = 1_000, 1_095
+
 Zone = Annotated[
     str | None,
     typer.Option(
@@ -69,9 +71,25 @@ Fleet = Annotated[
     ),
 ]
 RequestsPerDay = Annotated[
-    int, typer.Option("--requests-per-day", min=1, help="Images that each of them sees in a day.", metavar="IMAGES")
+    int | None,
+    typer.Option(
+        "--requests-per-day",
+        min=1,
+        help="With --fleet: images that each device sees in a day.",
+        show_default="1000",
+        metavar="IMAGES",
+    ),
 ]
-LifetimeDays = Annotated[int, typer.Option("--lifetime-days", min=1, help="For how long they work.", metavar="DAYS")]
+LifetimeDays = Annotated[
+    int | None,
+    typer.Option(
+        "--lifetime-days",
+        min=1,
+        help="With --fleet: for how long the devices work.",
+        show_default="1095, three years",
+        metavar="DAYS",
+    ),
+]
 Equivalents = Annotated[
     bool, typer.Option("--equivalents", help="Also say how many cars and flights the CO2e is like.")
 ]
@@ -99,8 +117,8 @@ def asked(
     sites: "Sequence[Path] | None",
     methods: "Sequence[str] | None",
     fleet: int | None,
-    requests_per_day: int,
-    lifetime_days: int,
+    requests_per_day: int | None,
+    lifetime_days: int | None,
     equivalents: bool,
     on_overlap: str,
 ) -> "Request":
@@ -114,6 +132,8 @@ def asked(
     from carbon_nas.ledger.merge import Overlap
     from carbon_nas.reporting.request import ask
 
+    if fleet is None and (requests_per_day is not None or lifetime_days is not None):
+        raise UsageError("there are no devices to see images", where="--requests-per-day", cure="give --fleet as well")
     if on_overlap not in set(Overlap):
         raise UsageError(
             f"there is no {on_overlap!r} to choose", where="--on-overlap", cure=f"choose one of {', '.join(Overlap)}"
@@ -126,7 +146,11 @@ def asked(
         equivalents=equivalents,
         fleet=None
         if fleet is None
-        else Fleet(devices=fleet, requests_per_day=requests_per_day, lifetime_days=lifetime_days),
+        else Fleet(
+            devices=fleet,
+            requests_per_day=_REQUESTS_PER_DAY if requests_per_day is None else requests_per_day,
+            lifetime_days=_LIFETIME_DAYS if lifetime_days is None else lifetime_days,
+        ),
         overlap=Overlap(on_overlap),
     )
 

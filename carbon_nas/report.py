@@ -29,8 +29,8 @@ def report(
     site_file: SiteFiles = None,
     method: Methods = None,
     fleet: Fleet = None,
-    requests_per_day: RequestsPerDay = 1_000,
-    lifetime_days: LifetimeDays = 1_095,
+    requests_per_day: RequestsPerDay = None,
+    lifetime_days: LifetimeDays = None,
     equivalents: Equivalents = False,
     on_overlap: OnOverlap = "refuse",
 ) -> None:

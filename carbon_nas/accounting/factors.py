@@ -17,11 +17,16 @@ _KINDS = {word: kind for kind in Kind for word in (kind.value, kind.name.lower()
 _YEARS = range(1950, 2101)
 
 
-def read_factors(path: Path) -> Mapping[str, Grid]:
+def read_factors(path: Path, *, kind: Kind = Kind.LOCATION) -> Mapping[str, Grid]:
     """Read factors by name, in the order of the file.
 
     The header is `name,intensity_g_per_kwh,year,basis,source`, and may have `zone`, `kind`, `gsd_ratio` and `licence`.
-    A year that is not known is an empty cell. A row without a kind is location-based.
+    A year that is not known is an empty cell. A row that tells no kind is of the one
+    that is wanted where it is used.
+
+    Args:
+        path: the file.
+        kind: of rows that tell none.
 
     Raises:
         InvalidSite: if the file cannot be read, with the line, the column and the cure.
@@ -37,14 +42,14 @@ def read_factors(path: Path) -> Mapping[str, Grid]:
                 cure="give each factor a name of its own",
             )
         lines[name] = line
-        factors[name] = _factor(path, line, row)
+        factors[name] = _factor(path, line, row, kind)
     return factors
 
 
-def _factor(path: Path, line: int, row: Mapping[str, str]) -> Grid:
+def _factor(path: Path, line: int, row: Mapping[str, str], untold: Kind) -> Grid:
     intensity_g_per_kwh = _number(path, line, row, "intensity_g_per_kwh")
     gsd_ratio = _number(path, line, row, "gsd_ratio") if row.get("gsd_ratio") else None
-    year, basis, kind = _year(path, line, row), _text(path, line, row, "basis"), _kind(path, line, row)
+    year, basis, kind = _year(path, line, row), _text(path, line, row, "basis"), _kind(path, line, row, untold)
     # No key: it is the user's, and our bibliography does not know it.
     source = Source(key="", where=_text(path, line, row, "source"))
     try:
@@ -97,8 +102,8 @@ def _year(path: Path, line: int, row: Mapping[str, str]) -> int | None:
     return int(row["year"])
 
 
-def _kind(path: Path, line: int, row: Mapping[str, str]) -> Kind:
-    asked = row.get("kind") or Kind.LOCATION.value
+def _kind(path: Path, line: int, row: Mapping[str, str], untold: Kind) -> Kind:
+    asked = row.get("kind") or untold.value
     if asked.lower() in _KINDS:
         return _KINDS[asked.lower()]
     close = get_close_matches(asked.lower(), _KINDS, n=1)

@@ -75,7 +75,7 @@ def _row(folder: Path, asked: dict[str, Any], key: str, kind: Kind) -> dict[str,
             where=f"[{key}]",
             cure="name the file and its row; everything else stands there",
         )
-    rows = read_factors(path)
+    rows = read_factors(path, kind=kind)
     if name not in rows:
         raise UnknownName(
             f"there is no row {name!r} in {path}", where=f"[{key}]", cure=f"give a name: {', '.join(rows)}"
@@ -83,7 +83,9 @@ def _row(folder: Path, asked: dict[str, Any], key: str, kind: Kind) -> dict[str,
     row = rows[name]
     if row.kind is not kind:
         raise InvalidSite(
-            f"the row {name!r} of {path} is {row.kind}", where=f"[{key}]", cure=f"name one that is {kind}"
+            f"the row {name!r} of {path} is {row.kind}",
+            where=f"[{key}]",
+            cure=f"name one that is {kind}, or tells no kind",
         )
     return {
         "name": row.name,

@@ -49,22 +49,29 @@ class Sites:
         return found[0]
 
     def check_hardware(self, metered: Mapping[str, Iterable[str]]) -> None:
-        """Refuse embodied hardware that no ledger of its site has: it would be nothing, and look as if it were known.
+        """Refuse a site without a ledger, and embodied hardware that no ledger has: it would look like nothing at all.
 
         Args:
             metered: the components of each ledger, by its file's name.
 
         Raises:
-            InvalidSite: naming the item, and what was metered there.
+            InvalidSite: naming what was recorded and metered there.
         """
         for site in self.sites:
-            there = sorted({name for ledger, names in metered.items() if site.has(ledger) for name in names})
+            mine = [ledger for ledger in metered if site.has(ledger)]
+            if not mine:
+                raise InvalidSite(
+                    f"the patterns of {site.name or site.place} match no ledger",
+                    where="ledgers",
+                    cure=f"there are {', '.join(metered)}",
+                )
+            there = sorted({name for ledger in mine for name in metered[ledger]})
             for item in site.embodied:
                 if not any(fnmatchcase(name, item.component) for name in there):
                     raise InvalidSite(
-                        f"the making of {item.name} is charged while {item.component} is metered, and it never was",
+                        f"the embodied carbon of {item.name} belongs to {item.component}, which was never metered here",
                         where="embodied",
-                        cure=f"give a component that matches one of {', '.join(there) or 'nothing at all'}",
+                        cure=f"give a component that matches one of {', '.join(there)}",
                     )
 
     @property

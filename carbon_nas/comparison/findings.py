@@ -22,12 +22,12 @@ from carbon_nas.ledger.idle import idle_powers_w
 from carbon_nas.ledger.merge import Overlap, merge
 from carbon_nas.ledger.run import Run
 
-__all__ = ["Findings", "ONCE_FOR_ALL", "find", "own_run"]
+__all__ = ["Findings", "MARGIN_FRACTION", "ONCE_FOR_ALL", "find", "own_run"]
 
 ONCE_FOR_ALL = "once_for_all"
 
 MARGIN_FRACTION = 0.01
-"""How much less accurate a rival may be and still count as equal: one percentage point."""
+"""A loss of accuracy of up to one percentage point counts as equal; beyond it is named, whatever the energy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +44,7 @@ class Findings:
         speedups: networks beside hand-scaled ones.
         paybacks: when cheaper work has returned what finding a network took.
         fleets: the same in the life of a fleet, if one was named.
+        fleet: how the networks will be used, if anybody said.
         filled_share: which part of the energy fell into gaps of a series, where its mean stood in; by view.
     """
 
@@ -58,6 +59,7 @@ class Findings:
     paybacks: tuple[Payback, ...]
     fleets: tuple[FleetPayback, ...]
     filled_share: Mapping[str, float]
+    fleet: Fleet | None = None
 
 
 def find(
@@ -112,6 +114,7 @@ def find(
         uses=uses,
         speedups=speedups(comparison.deliveries, margin_fraction=MARGIN_FRACTION),
         paybacks=repaid,
+        fleet=fleet,
         filled_share=_filled_share(statements),
         fleets=() if fleet is None else tuple(FleetPayback(payback=one, fleet=fleet) for one in repaid),
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from carbon_nas.accounting.site import LOCATION
 from carbon_nas.comparison.findings import Findings
 from carbon_nas.comparison.speedup import PUBLISHED_SPEEDUPS
 from carbon_nas.comparison.table import Comparison
@@ -25,13 +24,13 @@ from carbon_nas.reporting.measurement import (
 )
 from carbon_nas.reporting.methods import input_table, method_sources, method_table
 from carbon_nas.reporting.networks import delivery_table
-from carbon_nas.reporting.numbers import energy, kwh, mass, points, scenarios, significant
+from carbon_nas.reporting.numbers import energy, kwh, points, scenarios, significant
 from carbon_nas.reporting.opinions import cross_check_table, disagreements
 from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
 from carbon_nas.reporting.record import claim_table, waterfall_table
 from carbon_nas.reporting.scale import scale_table
 from carbon_nas.reporting.use import fleet_table, payback_table, speedup_table, use_table
-from carbon_nas.reporting.verdict import caveats, verdict
+from carbon_nas.reporting.verdict import caveats, emissions, verdict
 from carbon_nas.sources import Source, Tier
 from carbon_nas.units import in_kwh
 
@@ -44,9 +43,9 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
         details = [sites.boundary, energy(cost.energy_j)]
         if cost.seeds > 1:
             details[1] = f"{energy(cost.low_j)} to {energy(cost.high_j)} over {cost.seeds} seeds"
-        emitted_kg = cost.masses_kg.get(LOCATION)
-        if emitted_kg is not None:
-            details.append(f"{mass(emitted_kg)} CO2e, {sites.place}")
+        said = emissions(cost.masses_kg)
+        if said:
+            details.append(f"{', '.join(said)}; {sites.place}")
         yield Card(
             label=f"{cost.strategy}, {scenarios(len(comparison.scenarios))}",
             value=kwh(in_kwh(cost.facility_j)),
@@ -142,9 +141,10 @@ def compose(
     return Document(
         title=f"What neural architecture search costs: {name}",
         subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.sites.label}",
-        verdict=verdict(comparison),
+        verdict=verdict(comparison, findings.spreads),
         caveats=(
             *caveats(comparison, quick=name.endswith("-quick"), filled_share=findings.filled_share),
+            *_unused(findings),
             *disturbances(runs),
             *disagreements(runs),
         ),
@@ -219,6 +219,11 @@ def compose(
     )
 
 
+def _unused(findings: Findings) -> Iterator[str]:
+    if findings.fleet is not None and not findings.fleets:
+        yield "No network was metered at work, so nothing can be said about a fleet."
+
+
 def _doubt(findings: Findings) -> Iterator[Block | None]:
     yield spread_table(findings)
     yield range_table(findings)
@@ -237,9 +242,10 @@ def _scale(findings: Findings, carbon: Carbon, references: Mapping[str, Referenc
     yield scale_table(findings.comparison, carbon, references)
     if findings.claim:
         yield FigureBlock(
-            key="claim",
+            key="claim_steps",
             title="Why not 1,300x?",
-            caption="From the published ratio of CO2e to the ratio of energies measured here, step by step.",
+            caption="From the published ratio of CO2e to the ratio of energies of this study "
+            f"({findings.comparison.tier}), step by step.",
         )
         yield claim_table(findings.claim)
     yield FigureBlock(

@@ -173,6 +173,6 @@ def inks(findings: Findings) -> Mapping[str, Ink]:
     if name is not None and swings and value is not None:
         found["tornado"] = Ink(partial(tornado, swings, name, value), (7.0, 1.1 + 0.34 * len(swings)))
     if findings.claim:
-        found["claim"] = Ink(partial(claim_ink, findings.claim), (7.0, 3.6))
+        found["claim_steps"] = Ink(partial(claim_ink, findings.claim), (7.0, 3.6))
     found["waterfall"] = Ink(waterfall_ink, (7.0, 3.4))
     return found

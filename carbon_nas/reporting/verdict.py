@@ -1,27 +1,33 @@
 """The sentences at the top: what was found, and what must be known before it is quoted."""
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 
-from carbon_nas.accounting.site import LOCATION
+from carbon_nas.accounting.site import EMBODIED_VIEW, LOCATION, MARKET
+from carbon_nas.accounting.uncertainty import Spread
 from carbon_nas.comparison.break_even import BreakEven
 from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
+from carbon_nas.comparison.findings import MARGIN_FRACTION
+from carbon_nas.comparison.spread import break_even_name, ratio_name
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, scenarios, significant
 from carbon_nas.sources import Tier
 from carbon_nas.units import in_kwh
 
-__all__ = ["MARGIN_FRACTION", "caveats", "verdict"]
+__all__ = ["caveats", "emissions", "verdict"]
 
 _MOST_GAPS = 5
 
-MARGIN_FRACTION = 0.01
-"""A loss of accuracy beyond one percentage point is named, whatever the energy."""
 
+def verdict(comparison: Comparison, spreads: Mapping[str, Spread] | None = None) -> tuple[str, ...]:
+    """Say what was found, in sentences. They are not to be shown without `caveats`.
 
-def verdict(comparison: Comparison) -> tuple[str, ...]:
-    """Say what was found, in sentences. They are not to be shown without `caveats`."""
-    return tuple(_sentences(comparison))
+    Args:
+        comparison: the numbers.
+        spreads: how sure each cost, ratio and break-even is, by name.
+    """
+    return tuple(_sentences(comparison, spreads or {}))
 
 
 def caveats(comparison: Comparison, *, quick: bool, filled_share: Mapping[str, float] | None = None) -> tuple[str, ...]:
@@ -43,18 +49,18 @@ def _places(comparison: Comparison, filled_share: Mapping[str, float]) -> Iterat
             )
 
 
-def _sentences(comparison: Comparison) -> Iterator[str]:
+def _sentences(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterator[str]:
     sites = comparison.sites
     costs = []
     for cost in comparison.strategies:
         figures = [f"{energy(cost.energy_j)} of IT energy"]
-        emitted_kg = cost.masses_kg.get(LOCATION)
-        if emitted_kg is not None:
-            figures.append(f"{mass(emitted_kg)} CO2e")
+        figures += emissions(cost.masses_kg)
         facility = kwh(in_kwh(cost.facility_j))
         costs.append(f"{cost.strategy} {facility} ({', '.join(figures)})")
     yield f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(sites.label)}."
-    yield from map(_crossing, comparison.break_evens)
+    yield from _ratio(comparison, spreads)
+    for found in comparison.break_evens:
+        yield _crossing(found, spreads.get(break_even_name(found.upfront, found.rival)))
     yield from map(_quality, comparison.gaps)
 
 
@@ -62,7 +68,39 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _crossing(found: BreakEven) -> str:
+def emissions(masses_kg: Mapping[str, float | None]) -> list[str]:
+    """Say the CO2e of a named site: by the grid and by contract side by side, and that of making the hardware."""
+    location_kg, market_kg, embodied_kg = (masses_kg.get(view) for view in (LOCATION, MARKET, EMBODIED_VIEW))
+    said = []
+    if location_kg is not None:
+        beside = "" if market_kg is None else f" location-based, {mass(market_kg)} market-based"
+        said.append(f"{mass(location_kg)} CO2e{beside}")
+    if embodied_kg is not None:
+        said.append(f"{mass(embodied_kg)} embodied in the hardware")
+    return said
+
+
+def _sure(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    if spread.interval is None:
+        return "95 % interval: not quantified" if spread.not_quantified else ""
+    return f"95 %: {significant(spread.interval.low, 2)} to {significant(spread.interval.high, 2)}"
+
+
+def _ratio(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterator[str]:
+    for one, other in combinations(comparison.strategies, 2):
+        spread = spreads.get(ratio_name(one.strategy, other.strategy))
+        if spread is not None and spread.value is not None:
+            of = "energy" if comparison.sites.only is not None else "CO2e"
+            sure = _sure(spread)
+            yield (
+                f"{one.strategy} takes {significant(spread.value)} times the {of} of {other.strategy}"
+                f"{f' ({sure})' if sure else ''}."
+            )
+
+
+def _crossing(found: BreakEven, sure: Spread | None) -> str:
     never = found.pairs - found.crossing_pairs
     missing = f"; in {never} of {found.pairs} pairs of a scenario and a seed they never cross" if never else ""
     if found.n_ratio is None:
@@ -70,15 +108,14 @@ def _crossing(found: BreakEven) -> str:
             f"{found.upfront} costs more once and not less per scenario than {found.rival}: "
             f"extrapolated from what was run, it never breaks even{missing}."
         )
-    spread = ""
+    known = f" ({_sure(sure)})" if _sure(sure) else ""
     if found.low_ratio is not None and found.high_ratio is not None:
-        spread = (
-            f" (from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)} by scenario and seed, "
-            f"a range and no confidence interval{missing})"
-        )
+        ends = f"from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)}"
+        reach = f"{ends} by scenario and seed{missing}"
+        known = f" ({'; '.join(filter(None, [_sure(sure), reach]))})"
     beyond = f" That is beyond the {scenarios(found.measured_n)} that were run: extrapolated."
     return (
-        f"{found.upfront} breaks even with {found.rival} at N* = {significant(found.n_ratio, 2)} scenarios{spread}, "
+        f"{found.upfront} breaks even with {found.rival} at N* = {significant(found.n_ratio, 2)} scenarios{known}, "
         f"and costs less from N = {found.first_n} on.{beyond if found.extrapolated else ''}"
     )
 

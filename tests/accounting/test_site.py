@@ -1,5 +1,6 @@
 """A site turns joules into the kinds of mass that it knows, and says what each of them covers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -15,8 +16,9 @@ from carbon_nas.accounting.quantities import (
     MarginalMass,
     MarketBasedMass,
 )
+from carbon_nas.accounting.series import Gaps
 from carbon_nas.accounting.site import Site, Stretch, site
-from carbon_nas.errors import InvalidSite, MixedQuantities, UnknownName
+from carbon_nas.errors import IncompleteSeries, InvalidSite, MixedQuantities, UnknownName
 from tests.accounting.places import KWH_J, NEW_YEAR, a_grid, a_place, a_series, an_item
 
 # Whole joules and binary fractions: floats add and multiply these without rounding, so equality can be asked for.
@@ -70,6 +72,16 @@ def test_host_and_idle_shares_are_of_what_was_metered_and_come_before_the_pue():
 def test_a_share_that_cannot_be_is_refused(share, ratio):
     with pytest.raises(InvalidSite, match="share"):
         a_place(**{share: ratio})
+
+
+def test_a_host_share_is_refused_where_the_building_was_metered():
+    with pytest.raises(InvalidSite, match=r"host_share: a host share of 0\.2 .*has the host in it; leave it out"):
+        a_place(host_ratio=0.2, facility_metered=True)
+
+
+def test_idle_hardware_may_stand_in_another_building_than_the_one_that_was_metered():
+    place = a_place(host_ratio=0.0, idle_ratio=0.25, facility_metered=True)
+    assert place.energy(4.0) == FacilityEnergy(5.0)
 
 
 def test_a_share_that_was_not_given_is_not_a_share_of_zero():
@@ -206,8 +218,36 @@ def test_a_marginal_series_gives_marginal_mass():
 
 
 def test_a_series_cannot_be_used_where_nobody_knows_when_the_work_ran():
-    with pytest.raises(InvalidSite, match=r"the lab's hours: .*when.*yearly factor"):
-        a_place(hourly=a_series(1.0)).masses(a_stretch(1.0))
+    place = a_place(hourly=a_series(1.0))
+    for asked in (place.masses, place.filled_share):
+        with pytest.raises(
+            InvalidSite, match=r"the lab's hours: nobody knows when this energy was used.*yearly factor"
+        ):
+            asked(a_stretch(1.0))
+
+
+# What a series did not know.
+
+
+def two_hours(place: Site) -> Mapping[str, float]:
+    return place.filled_share(Stretch(energy_j=1.0, own_s=0.0, began=NEW_YEAR, ended=NEW_YEAR.replace(hour=2)))
+
+
+@pytest.mark.parametrize(("series", "share"), [((300.0, 400.0), 0.0), ((300.0, None), 0.5), ((None, None, 300.0), 1.0)])
+def test_the_part_of_the_time_for_which_a_series_has_no_value_is_told(series, share):
+    assert two_hours(a_place(hourly=a_series(*series), hourly_gaps=Gaps.FILL)) == {"hourly": share}
+
+
+def test_each_series_tells_its_own_gaps_and_a_yearly_factor_has_none():
+    marginal = a_series(800.0, None, kind=Kind.MARGINAL)
+    place = a_place(hourly=a_series(300.0, 400.0), marginal=marginal, marginal_gaps=Gaps.FILL)
+    assert two_hours(place) == {"hourly": 0.0, "marginal": 0.5}
+    assert two_hours(a_place(market=a_grid(1.0, Kind.MARKET), marginal=a_grid(800.0, Kind.MARGINAL))) == {}
+
+
+def test_gaps_that_nobody_asked_to_fill_have_no_share():
+    with pytest.raises(IncompleteSeries):
+        two_hours(a_place(hourly=a_series(300.0, None)))
 
 
 # Hardware.

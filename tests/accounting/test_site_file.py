@@ -11,7 +11,8 @@ from carbon_nas.accounting.series import Gaps
 from carbon_nas.accounting.site_file import SiteFile
 from carbon_nas.accounting.site_reading import read_site_file
 from carbon_nas.comparison.use_phase import Fleet
-from carbon_nas.errors import CarbonNasError, InvalidSite, UnknownName
+from carbon_nas.errors import CarbonNasError, InvalidSite, UnknownName, UsageError
+from carbon_nas.reporting.published_request import ask_published
 from carbon_nas.reporting.request import Request, ask
 from tests.accounting.places import NEW_YEAR
 
@@ -195,6 +196,27 @@ REFUSED = {
     "a factor below zero": (LOCATION.replace("87.6", "-1"), "location.intensity_g_per_kwh"),
     "a factor that is no number": (LOCATION.replace("87.6", "nan"), "location.intensity_g_per_kwh"),
     "another kind of energy": ('zone = "FR"\nenergy = "gross"\n', "energy: .*'it' or 'facility'"),
+    "a PUE that is yes": ('zone = "FR"\npue = true\n', "site.toml: pue: "),
+    "a PUE in quotes": ('zone = "FR"\npue = "1.2"\n', "site.toml: pue: "),
+    "a factor in quotes": (LOCATION.replace("87.6", '"87.6"'), "location.intensity_g_per_kwh"),
+    "a share that is yes": ('zone = "FR"\nidle_share = true\n', "idle_share"),
+    "a spread in quotes": ('zone = "FR"\nintensity_gsd_ratio = "1.1"\n', "intensity_gsd_ratio"),
+    "a year that is yes": (LOCATION + "year = true\n", "location.year"),
+    "a year in quotes": (LOCATION + 'year = "2023"\n', "location.year"),
+    "a lifetime without an end": ('zone = "FR"\n' + GPU + "lifetime_years = inf\n", "lifetime_years"),
+    "a part that is yes": ('zone = "FR"\n' + GPU + "share_ratio = true\n", "share_ratio"),
+    "pieces that are yes": ('zone = "FR"\n' + GPU + "count = true\n", "count"),
+    "pieces in quotes": ('zone = "FR"\n' + GPU + 'count = "8"\n', "count"),
+    "a factor from nowhere": (LOCATION.replace("our meter", "  "), "location.source"),
+    "a factor of nothing": (LOCATION.replace("direct", " "), "location.basis"),
+    "own hardware from nowhere": ('zone = "FR"\n' + OWN_PIECE.replace("its maker", "  "), "mass_kg needs source"),
+    "hours from nowhere": ('zone = "FR"\n' + HOURLY.replace("the operator", "  "), r"\[hourly\].*source"),
+    "hours of nothing": ('zone = "FR"\n' + HOURLY.replace("direct", " "), r"\[hourly\].*basis"),
+    "hardware of no component": ('zone = "FR"\n' + GPU.replace("gpu:*", " "), "embodied.0.component"),
+    "a host where the building was metered": (
+        'zone = "FR"\nhost_share = 0.1\nenergy = "facility"\n',
+        "host_share: .*has the host in it; leave it out",
+    ),
     "a PUE below one": ('zone = "FR"\npue = 0.9\n', "PUE of 0.9"),
     "a PUE where the building was metered": ('zone = "FR"\npue = 1.2\nenergy = "facility"\n', "leave the PUE out"),
     "a spread below one": ('zone = "FR"\npue = 1.2\npue_gsd_ratio = 0.9\n', "pue_gsd_ratio"),
@@ -245,8 +267,10 @@ def test_it_is_refused_with_its_place_and_its_cure(write, what):
 
 
 def test_a_zone_that_is_not_there_is_no_average(write):
-    with pytest.raises(UnknownName, match=r"Frence.*did you mean france"):
+    with pytest.raises(UnknownName, match=r"site\.toml, zone: .*Frence.*did you mean france") as refusal:
         read_site_file(write('zone = "Frence"\n'))
+    # Nobody typed that.
+    assert "--site" not in str(refusal.value)
 
 
 def test_a_file_that_is_not_there_is_said_plainly(tmp_path):
@@ -284,6 +308,20 @@ def test_a_typo_within_a_section_is_cured_by_the_settings_of_that_section(write,
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('zone = "FR"\n' + MARKET.replace("intensity_g_per_kwh", "intensty_g_per_kwh"), "market.intensty_g_per_kwh"),
+        (LOCATION.replace("source", "sorce"), "location.sorce"),
+        ('zone = "FR"\n' + GPU.replace("component", "componant"), "embodied.0.componant"),
+    ],
+)
+def test_a_misspelt_key_is_named_before_the_one_that_it_leaves_missing(write, text, key):
+    with pytest.raises(InvalidSite, match=rf"site\.toml: {key}: ") as refusal:
+        read_site_file(write(text))
+    assert "required" not in refusal.value.what
+
+
+@pytest.mark.parametrize(
     "text",
     [
         LOCATION.replace("[location]", "intensity_gsd_ratio = 1.2\n[location]"),
@@ -303,12 +341,20 @@ def test_what_would_have_no_effect_is_refused_and_not_passed_over(write, text):
         read_site_file(write(text))
 
 
+def test_a_whole_number_is_a_number_and_blanks_around_words_are_none(described):
+    place = described('zone = " FR "\nname = " hall 3 "\npue = 2\n')
+    assert (place.name, place.pue, place.grids) == ("hall 3", 2.0, (grid("FR"),))
+
+
 # It travels with a report.
 
 
 def test_a_request_gives_the_same_sites_after_its_files_are_gone(write, tmp_path):
     asked = ask(
-        sites=[read_site_file(write(EVERYTHING)), read_site_file(write('zone = "DE"\nledgers = ["b-*.jsonl"]\n'))],
+        sites=[
+            read_site_file(write(EVERYTHING)),
+            read_site_file(write('zone = "DE"\npue = 1\nledgers = ["b-*.jsonl"]\n')),
+        ],
         methods=("sci", "metered", "sci"),
         fleet=Fleet(devices=3, requests_per_day=15, lifetime_days=100),
         equivalents=True,
@@ -325,6 +371,23 @@ def test_a_request_gives_the_same_sites_after_its_files_are_gone(write, tmp_path
 
 def test_a_request_without_anything_is_a_site_that_is_not_given():
     assert Request.model_validate_json(ask().model_dump_json()).places().only == SiteFile().site()
+
+
+@pytest.mark.parametrize("asked", [("FR", None), (None, 1.2), ("FR", 1.2)])
+def test_a_zone_or_a_pue_beside_a_site_file_is_refused_and_neither_is_passed_over(asked):
+    zone, pue = asked
+    place = SiteFile(zone="DE")
+    for refused in (lambda: ask(zone, pue, sites=[place]), lambda: ask_published(zone=zone, pue=pue, site=place)):
+        with pytest.raises(UsageError, match=r"--site: .*say what a site file says; write zone and pue into"):
+            refused()
+    assert ask(sites=[place]).sites == (place,)
+    assert ask_published(site=place).site == place
+    assert ask(zone, pue).sites == (ask_published(zone=zone, pue=pue).site,) == (SiteFile(zone=zone, pue=pue),)
+
+
+def test_sites_of_computers_and_of_buildings_are_refused_when_they_are_asked_for():
+    with pytest.raises(InvalidSite, match="no sum"):
+        ask(sites=(SiteFile(zone="FR", pue=1.2), SiteFile(zone="DE")))
 
 
 def test_a_request_is_checked_where_it_is_made_and_where_it_is_read():

@@ -14,7 +14,7 @@ from carbon_nas.comparison import Comparison, compare, deliveries
 from carbon_nas.comparison.findings import find
 from carbon_nas.errors import InvalidSite, MixedQuantities
 from carbon_nas.ledger import read
-from tests.accounting.places import a_grid, a_place
+from tests.accounting.places import a_grid, a_place, an_item
 from tests.recorded import record_study
 
 # One strategy in a hall of 100 g/kWh with a contract, its rival in one of 400 g/kWh without, tables made at the first.
@@ -53,6 +53,20 @@ def test_places_that_stand_in_cannot_be_one_of_several():
         Sites(sites=(HERE, site()))
 
 
+@pytest.mark.parametrize(
+    "building", [a_place(name="hall", pue=1.2), a_place(name="hall", pue=1.0), a_place(facility_metered=True)]
+)
+def test_computers_at_one_site_and_a_building_at_another_have_no_sum(building):
+    for places in ((a_place(name="bare"), building), (building, a_place(name="bare"))):
+        with pytest.raises(InvalidSite, match=r"IT energy at one site.*have no sum; give every site a PUE, or none"):
+            Sites(sites=places)
+
+
+def test_a_building_that_was_metered_and_one_that_was_reckoned_are_two_buildings():
+    sites = Sites(sites=(a_place(name="reckoned", pue=1.2), a_place(name="metered", facility_metered=True)))
+    assert sites.boundary == "facility energy, PUE 1.2 or facility energy as metered"
+
+
 def test_several_sites_say_what_each_of_them_covers():
     sites = Sites(sites=(HERE, THERE))
     assert sites.only is None
@@ -62,18 +76,18 @@ def test_several_sites_say_what_each_of_them_covers():
 
 
 @pytest.mark.parametrize(
-    ("place", "bare"),
+    ("place", "beside", "bare"),
     [
-        (a_place(), True),
-        (a_place(pue=1.0), True),
-        (a_place(pue=1.1), False),
-        (a_place(host_ratio=0.1), False),
-        (a_place(facility_metered=True), False),
+        (a_place(), a_place(name="bare"), True),
+        (a_place(pue=1.0), a_place(name="bare", pue=1.0), True),
+        (a_place(pue=1.1), a_place(name="bare", pue=1.0), False),
+        (a_place(host_ratio=0.1), a_place(name="bare"), False),
+        (a_place(facility_metered=True), a_place(name="bare", pue=1.0), False),
     ],
 )
-def test_energy_is_bare_where_nothing_is_added_to_what_was_metered(place, bare):
+def test_energy_is_bare_where_nothing_is_added_to_what_was_metered(place, beside, bare):
     assert Sites(sites=(place,)).bare is bare
-    assert Sites(sites=(a_place(name="bare"), place)).bare is bare
+    assert Sites(sites=(beside, place)).bare is bare
 
 
 def test_a_title_names_a_grid_only_where_there_is_one():
@@ -139,3 +153,42 @@ def test_findings_at_two_sites_are_those_of_the_comparison(tmp_path):
 def test_sites_are_used_whatever_their_order(tmp_path):
     folder = record_study(tmp_path)
     assert compared(folder, HERE, THERE).strategies == compared(folder, THERE, HERE).strategies
+
+
+# Hardware that is charged is hardware that was there.
+
+METERED = {"a-0.jsonl": ("gpu:a", "dram"), "b-0.jsonl": ("cpu:package-0",)}
+
+
+@pytest.mark.parametrize("component", ["gpu:*", "gpu:a", "*", "dram", "cpu:package-?"])
+def test_hardware_that_any_ledger_of_the_site_metered_is_there(component):
+    Sites(sites=(a_place(embodied=(an_item(component),)),)).check_hardware(METERED)
+
+
+@pytest.mark.parametrize("component", ["tpu:*", "gpu", "GPU:*", "gpu:b"])
+def test_hardware_that_no_ledger_metered_is_refused_by_name(component):
+    pieces = (an_item("dram"), an_item(component, name="a board"))
+    with pytest.raises(InvalidSite) as refusal:
+        Sites(sites=(a_place(embodied=pieces),)).check_hardware(METERED)
+    assert str(refusal.value) == (
+        f"embodied: the making of a board is charged while {component} is metered, and it never was; "
+        "give a component that matches one of cpu:package-0, dram, gpu:a"
+    )
+
+
+def test_hardware_of_one_site_is_not_there_because_another_has_it():
+    here = a_place(name="here", ledgers=("a-*",), embodied=(an_item("gpu:*"),))
+    there = a_place(name="there", ledgers=("b-*",))
+    Sites(sites=(here, there)).check_hardware(METERED)
+    with pytest.raises(InvalidSite, match=r"gpu:\*.*matches one of cpu:package-0"):
+        Sites(sites=(replace(here, ledgers=("b-*",)), replace(there, ledgers=("a-*",)))).check_hardware(METERED)
+
+
+def test_hardware_at_a_site_without_ledgers_is_refused():
+    idle = a_place(name="idle", ledgers=("c-*",), embodied=(an_item("gpu:*"),))
+    with pytest.raises(InvalidSite, match="one of nothing at all"):
+        Sites(sites=(idle,)).check_hardware(METERED)
+
+
+def test_a_site_without_hardware_asks_for_none():
+    Sites(sites=(a_place(ledgers=("c-*",)), a_place(name="other"))).check_hardware({})

@@ -151,11 +151,21 @@ def test_a_pue_is_applied_once_to_everything_by_electricity_and_to_no_hardware(t
     assert housed.masses["embodied"] == bare.masses["embodied"]
 
 
-@pytest.mark.parametrize("view", ["market_based", "embodied"])
-def test_what_the_site_does_not_tell_is_not_known_and_not_zero(tmp_path, view):
+@pytest.mark.parametrize(("total", "view"), [("market_based", "market"), ("embodied", "embodied")])
+def test_what_the_site_does_not_tell_is_not_known_and_not_zero(tmp_path, total, view):
     found = account(record(tmp_path / "run.jsonl", (1.0, 1.0)), a_place())
-    with pytest.raises(UnknownQuantity, match="phase 0 is not known; describe the site"):
-        getattr(found, view)
+    # Nor is it zero where there is nothing to add up.
+    for one in (found, replace(found, entries=())):
+        with pytest.raises(
+            UnknownQuantity, match=f"^the lab's grid: the {view} CO2e is not known; describe the site in a site file$"
+        ):
+            getattr(one, total)
+
+
+def test_nothing_at_a_site_that_tells_everything_is_zero(tmp_path):
+    place = a_place(pue=1.5, market=a_grid(10.0, Kind.MARKET), embodied=(an_item(),))
+    found = replace(account(record(tmp_path / "run.jsonl", (1.0, 1.0)), place), entries=())
+    assert (found.location_based.kg, found.market_based.kg, found.embodied.kg) == (0.0, 0.0, 0.0)
 
 
 def test_a_site_that_was_not_named_has_no_location_based_total(tmp_path):
@@ -180,8 +190,9 @@ def test_lost_components_leave_an_entry_without_facility_energy_and_mass(tmp_pat
         recorder.phase("train", scope=Scope.ONCE),
     ):
         pass
-    (entry,) = account(read_run(path), a_place(pue=1.5, embodied=(an_item("cpu:*"),))).entries
-    assert (entry.facility_j, entry.mass_kg) == (None, {})
+    place = a_place(pue=1.5, embodied=(an_item("cpu:*"),), hourly=a_series(None, 1.0), hourly_gaps=Gaps.FILL)
+    (entry,) = account(read_run(path), place).entries
+    assert (entry.facility_j, entry.mass_kg, entry.filled_share) == (None, {}, {})
 
 
 # Linear in energy, exactly.
@@ -257,6 +268,20 @@ def test_hours_beyond_the_series_are_refused_or_filled_as_was_asked(tmp_path):
         account(run, place)
     filled = account(run, replace(place, hourly_gaps=Gaps.FILL)).entries
     assert [entry.mass_kg["hourly"] for entry in filled] == [0.1, 0.3, 0.5]
+    assert [entry.filled_share for entry in filled] == [{"hourly": 0.0}, {"hourly": 1.0}, {"hourly": 0.0}]
+
+
+def test_a_phase_that_begins_in_a_gap_tells_for_how_much_of_it_nobody_knows(tmp_path):
+    run = record(tmp_path / "run.jsonl", (2700.0, 0.0), (3600.0, 1000.0))
+    _, across = account(run, a_place(hourly=a_series(None, 500.0), hourly_gaps=Gaps.FILL)).entries
+    assert across.filled_share == {"hourly": 0.25}
+    assert across.masses["hourly"] == LocationBasedMass.of_g(500.0)
+
+
+def test_only_what_goes_by_the_clock_can_have_gaps(tmp_path):
+    run = record(tmp_path / "run.jsonl", (3600.0, 1000.0))
+    place = a_place(market=a_grid(1.0, Kind.MARKET), marginal=a_grid(700.0, Kind.MARGINAL), embodied=(an_item(),))
+    assert account(run, place).entries[0].filled_share == {}
 
 
 def test_marginal_hours_have_a_rule_for_gaps_of_their_own(tmp_path):
@@ -284,7 +309,7 @@ def test_a_ledger_that_does_not_tell_the_time_cannot_be_charged_by_the_hour(tmp_
     else:
         run = replace(run, sessions=tuple(replace(one, utc="") for one in run.sessions))
     assert account(run, a_place()).entries[0].mass_kg == {"location": 0.1}
-    with pytest.raises(InvalidSite, match=r"does not tell when its phases ran.*use a yearly factor"):
+    with pytest.raises(InvalidSite, match=r"nobody knows when this energy was used.*use a yearly factor"):
         account(run, a_place(hourly=a_series(1.0)))
 
 

@@ -15,22 +15,26 @@ from carbon_nas.meters import ManualClock
 from carbon_nas.recorder import Recorder
 from tests.gauge import Gauge
 
-__all__ = ["Looked", "gauged", "look"]
+__all__ = ["Looked", "Seconds", "gauged", "look"]
+
+Seconds = tuple[float, float]
+"""Once, and for the scenario."""
 
 
 def gauged(
     folder: Path,
-    strategies: Mapping[str, tuple[float, float]],
+    strategies: Mapping[str, Seconds | list[Seconds]],
     components: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     seeds: int = 1,
 ) -> Path:
     """Record seconds once and seconds for a scenario, at 1 W unless a component says otherwise; return the folder.
 
-    A component that begins with the name of a strategy and a blank is that strategy's alone.
+    Every seed takes as long as any other, unless there is a list with what each of them takes. A component that begins
+    with the name of a strategy and a blank is that strategy's alone.
     """
-    for strategy, (once_s, each_s) in strategies.items():
-        for seed in range(seeds):
+    for strategy, told in strategies.items():
+        for seed, (once_s, each_s) in enumerate(told if isinstance(told, list) else [told] * seeds):
             clock = ManualClock()
             gauges = [
                 Gauge(clock, name.rpartition(" ")[2], **({"own": True} | dict(facts)))
@@ -43,7 +47,7 @@ def gauged(
             ) as own:
                 if once_s:
                     with own.phase("train"):
-                        clock.advance(once_s * (1 + seed))
+                        clock.advance(once_s)
                 with own.phase("search", scope=Scope.PER_SCENARIO, scenario="s"):
                     clock.advance(each_s)
                 own.result(scenario="s", accuracy=0.9)

@@ -1,6 +1,7 @@
 """Everything that a report says, as numbers, from kept studies: the same every time, and fit for JSON."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,17 +9,18 @@ import pytest
 from carbon_nas.accounting import account, site
 from carbon_nas.accounting.grid import Kind
 from carbon_nas.accounting.methods import METHODS
+from carbon_nas.accounting.series import Gaps
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.sites import Sites
 from carbon_nas.accounting.tornado import SwingKind
 from carbon_nas.comparison import compare, deliveries
 from carbon_nas.comparison.findings import Findings, find
 from carbon_nas.comparison.use_phase import Fleet
-from carbon_nas.errors import InvalidSite, LedgerOverlap
+from carbon_nas.errors import IncompleteSeries, InvalidSite, LedgerOverlap
 from carbon_nas.ledger import read
 from carbon_nas.ledger.merge import Overlap
 from carbon_nas.reporting.renderers import _plain
-from tests.accounting.places import a_grid, a_place, an_item
+from tests.accounting.places import a_grid, a_place, a_series, an_item
 from tests.comparison.gauged import gauged
 from tests.recorded import record_study
 
@@ -32,6 +34,8 @@ FULL = a_place(
     marginal=a_grid(700.0, Kind.MARGINAL),
     embodied=(an_item("cpu:*"),),
 )
+# The same, on whatever machine it was.
+ANYWHERE = replace(FULL, embodied=(an_item("*"),))
 
 
 def found(name: str, place: Site) -> Findings:
@@ -113,19 +117,19 @@ def test_the_claim_leads_to_the_ratio_of_this_study_where_somebody_paid_once():
 
 
 def test_without_once_for_all_there_is_no_claim(tmp_path):
-    assert find(read(record_study(tmp_path) / "ledger"), Sites(sites=(FULL,))).claim == ()
+    assert find(read(record_study(tmp_path) / "ledger"), Sites(sites=(ANYWHERE,))).claim == ()
 
 
 def test_curves_that_never_cross_have_a_spread_without_a_value_and_no_swing(tmp_path):
     folder = gauged(tmp_path, {"a": (10.0, 8.0), "b": (0.0, 2.0)})
-    findings = find(read(folder / "ledger"), Sites(sites=(FULL,)))
+    findings = find(read(folder / "ledger"), Sites(sites=(ANYWHERE,)))
     crossing = findings.spreads["N*, a against b"]
     assert (crossing.value, crossing.undefined_share) == (None, 1.0)
     assert "N*, a against b" not in findings.swings
 
 
 def test_one_strategy_alone_has_a_cost_and_no_ratio(tmp_path):
-    findings = find(read(gauged(tmp_path, {"a": (10.0, 2.0)}) / "ledger"), Sites(sites=(FULL,)))
+    findings = find(read(gauged(tmp_path, {"a": (10.0, 2.0)}) / "ledger"), Sites(sites=(ANYWHERE,)))
     assert set(findings.ranges) == {"a"}
 
 
@@ -141,8 +145,8 @@ def test_joules_in_two_ledgers_are_refused_or_settled_by_the_rule_that_was_asked
     folder = gauged(tmp_path, {"a": (0.0, 8.0), "b": (0.0, 8.0)}, {"gpu:a": {"own": False}})
     runs = read(folder / "ledger")
     with pytest.raises(LedgerOverlap):
-        find(runs, Sites(sites=(FULL,)))
-    findings = find(runs, Sites(sites=(FULL,)), overlap=Overlap.SPLIT)
+        find(runs, Sites(sites=(ANYWHERE,)))
+    findings = find(runs, Sites(sites=(ANYWHERE,)), overlap=Overlap.SPLIT)
     assert [cost.energy_j for cost in findings.comparison.strategies] == [4.0, 4.0]
     assert findings.comparison.overlap == "split"
     assert len(findings.comparison.attributed) == 2
@@ -156,4 +160,69 @@ def test_a_site_that_does_not_fit_what_was_recorded_is_refused():
 
 def test_a_fleet_is_in_the_findings_only_if_one_was_named(tmp_path):
     runs = read(record_study(tmp_path) / "ledger")
-    assert find(runs, Sites(sites=(FULL,))).fleets == ()
+    assert find(runs, Sites(sites=(ANYWHERE,))).fleets == ()
+
+
+def test_hardware_that_was_never_metered_is_refused_rather_than_made_for_nothing():
+    place = replace(FULL, embodied=(an_item("gpu:*"),))
+    with pytest.raises(InvalidSite, match=r"the making of gpu:\* is charged while gpu:\* is metered, and it never was"):
+        found("digits-host", place)
+
+
+# Gaps of a series.
+
+# `a` trains in the first hour and searches in the second, at 1 W; `b` searches in the first, at 3 W.
+HOURS = {"a": (3600.0, 1800.0), "b": (0.0, 1800.0)}
+WATTS = {"a gpu:a": {"power_w": 1.0}, "b gpu:b": {"power_w": 3.0}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "shares"),
+    [
+        # 1.8 kJ of 10.8 kJ in the second hour, which is a quarter of the time.
+        ({"hourly": a_series(100.0, None)}, {"hourly": 1 / 6}),
+        ({"hourly": a_series(100.0, 200.0)}, {"hourly": 0.0}),
+        ({"marginal": a_series(None, 700.0, kind=Kind.MARGINAL)}, {"marginal": 5 / 6}),
+        (
+            {"hourly": a_series(100.0, None), "marginal": a_series(600.0, 700.0, kind=Kind.MARGINAL)},
+            {"hourly": 1 / 6, "marginal": 0.0},
+        ),
+        ({"marginal": a_grid(700.0, Kind.MARGINAL)}, {}),
+        ({}, {}),
+    ],
+    ids=["a gap", "no gap", "a marginal gap", "one of two", "a factor", "no series"],
+)
+def test_what_fell_into_gaps_is_a_share_of_the_energy(tmp_path, facts, shares):
+    place = a_place(hourly_gaps=Gaps.FILL, marginal_gaps=Gaps.FILL, **facts)
+    runs = read(gauged(tmp_path, HOURS, WATTS) / "ledger")
+    assert find(runs, Sites(sites=(place,))).filled_share == pytest.approx(shares)
+
+
+def test_gaps_that_nobody_asked_to_fill_are_refused(tmp_path):
+    runs = read(gauged(tmp_path, HOURS, WATTS) / "ledger")
+    with pytest.raises(IncompleteSeries):
+        find(runs, Sites(sites=(a_place(hourly=a_series(100.0, None)),)))
+
+
+def test_energy_at_a_site_without_a_series_is_no_part_of_that_share(tmp_path):
+    """Of what `a` used, a third fell into the gap; at the rival's site there is no gap to fall into."""
+    here = a_place(name="here", ledgers=("a-*",), hourly=a_series(100.0, None), hourly_gaps=Gaps.FILL)
+    there = a_place(name="there", ledgers=("b-*",))
+    runs = read(gauged(tmp_path, HOURS, WATTS) / "ledger")
+    assert find(runs, Sites(sites=(here, there))).filled_share == pytest.approx({"hourly": 1 / 3})
+
+
+# Chance.
+
+
+def test_from_three_seeds_on_an_interval_and_a_swing_know_chance(tmp_path):
+    place = a_place(grids=(a_grid(gsd_ratio=1.1),))
+    scattered = {"a": [(10.0, 2.0), (20.0, 3.0), (40.0, 4.0)], "b": [(0.0, 8.0), (0.0, 9.0), (0.0, 7.0)]}
+    runs = read(gauged(tmp_path, scattered, {"gpu:a": {"gain_fraction": 0.05}}) / "ledger")
+    findings = find(runs, Sites(sites=(place,)))
+    for name in ("a", "a / b"):
+        assert findings.spreads[name].interval is not None
+        assert findings.swings[name][0].factor == "chance in a, once"
+    two = find([run for run in runs if run.header.seed < 2], Sites(sites=(place,)))
+    assert two.spreads["a / b"].interval is None
+    assert {"chance in a, once", "chance in a, each", "chance in b, each"} == set(two.spreads["a / b"].not_quantified)

@@ -51,6 +51,22 @@ def test_the_assumed_power_of_one_part_moves_the_ratio(tmp_path):
     assert low_and_high(found[RATIO]["assumed power of cpu:process"]) == pytest.approx((18 / 8, 36 / 8))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [((0.5, 2.0), (0.8, 3.0)), ((0.8, 3.0), (0.5, 2.0)), ((0.5, 3.0), (0.9, 1.1))]
+)
+def test_on_several_machines_the_widest_of_their_ranges_holds_for_all(tmp_path, one, other):
+    """Whichever ledger is read first."""
+    components = {
+        f"{strategy} cpu:process": ASSUMED | {"low_ratio": low_ratio, "high_ratio": high_ratio}
+        for strategy, (low_ratio, high_ratio) in (("a", one), ("b", other))
+    }
+    found = ranged(tmp_path, components=components)
+    for name, joules in (("a", 12.0), ("b", 8.0)):
+        range_ = found[name]["assumed power of cpu:process"]
+        assert (range_.low.label, range_.high.label) == ("x 0.5", "x 3")
+        assert low_and_high(range_) == pytest.approx((0.5 * joules, 3.0 * joules))
+
+
 def test_a_choice_for_which_curves_do_not_cross_says_so(tmp_path):
     components = {"a cpu:process": ASSUMED | {"high_ratio": 9.0}, "gpu:a": {}}
     one = ranged(tmp_path, components=components)[CROSSING]["assumed power of cpu:process"]

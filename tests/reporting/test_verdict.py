@@ -1,6 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 from carbon_nas.accounting import account, site
+from carbon_nas.accounting.sites import Sites
 from carbon_nas.comparison import Comparison, compare, deliveries
 from carbon_nas.ledger import read
 from carbon_nas.reporting.verdict import caveats, verdict
@@ -37,3 +39,39 @@ def test_what_must_be_known_is_said_first(tmp_path: Path) -> None:
     assert "One seed" in said
     assert "quick run" in said
     assert "misses the latency limit of fast by 5.0 %" in said
+
+
+def test_one_site_and_no_gap_are_nothing_to_be_told(tmp_path: Path) -> None:
+    found = comparison(tmp_path)
+    plain = caveats(found, quick=False)
+    assert caveats(found, quick=False, filled_share={}) == plain
+    assert caveats(found, quick=False, filled_share={"hourly": 0.0, "marginal": 0.0}) == plain
+    assert "sites" not in " ".join(plain)
+
+
+def test_what_fell_into_gaps_is_said_series_by_series(tmp_path: Path) -> None:
+    found = comparison(tmp_path)
+    told = caveats(found, quick=False, filled_share={"hourly": 0.25, "marginal": 0.5})
+    assert told[-2:] == (
+        "Of the energy, 25.0 % fell into gaps of the hourly series, where the mean of its known values stands in.",
+        "Of the energy, 50.0 % fell into gaps of the marginal series, where the mean of its known values stands in.",
+    )
+
+
+def test_a_gap_that_was_filled_is_never_said_to_be_none(tmp_path: Path) -> None:
+    *_, told = caveats(comparison(tmp_path), quick=False, filled_share={"hourly": 0.0004})
+    assert "hourly series" in told
+    assert " 0.0 %" not in told
+
+
+def test_ratios_between_two_sites_are_said_to_compare_the_places_too(tmp_path: Path) -> None:
+    runs = read(record_study(tmp_path) / "ledger")
+    places = Sites(
+        sites=(
+            replace(site("FR"), ledgers=("upfront-*", "profiling*")),
+            replace(site("DE"), ledgers=("repeated-*",)),
+        )
+    )
+    found = compare([account(run, places.of(run.path.name)) for run in runs], deliveries(runs))
+    (told,) = [one for one in caveats(found, quick=False) if "sites" in one]
+    assert told.startswith("Recorded at 2 sites: ratios of CO2e compare the places as well")
