@@ -99,8 +99,8 @@ def compare(
     gpu_power: Annotated[
         str | None,
         typer.Option(
-            help="With --published: power per GPU, as V100 (188 W and 325 W side by side) or in watts.",
-            show_default="both published values of a V100",
+            help="With --published: power per GPU: strubell2019 (188 W), patterson2021 (325 W), or watts.",
+            show_default="188 W, with 325 W beside it",
             metavar="WATTS",
         ),
     ] = None,
@@ -119,7 +119,7 @@ def compare(
     ] = "none",
     mnasnet: Annotated[
         str,
-        typer.Option(help="With --published: hours of one MnasNet search: 40,000, 6,912, 90,720.", metavar="HOURS"),
+        typer.Option(help="With --published: hours of one MnasNet search: 40000, 6912, 90720.", metavar="HOURS"),
     ] = "40,000",
     measured: Annotated[
         Path | None,

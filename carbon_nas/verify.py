@@ -12,6 +12,7 @@ from carbon_nas.files import MANIFEST
 
 if TYPE_CHECKING:
     from carbon_nas.ledger.verify import ChainReport, Difference
+    from carbon_nas.reporting.published_request import PublishedRequest
 
 __all__ = ["verify"]
 
@@ -57,12 +58,17 @@ def verify(
     from carbon_nas.reporting.verify import verify_report
 
     heads = tuple(_checked(text) for text in head or ())
-    if _is_published(folder):
+    if (record := _published(folder)) is not None:
         # The published record has no ledgers: it follows from what was asked.
         _stop_at(verify_manifest(folder))
         typer.echo(f"{MANIFEST}: intact, every file is as it was when the report was written")
         _stop_at(verify_report(folder))
         typer.echo("report: intact, every number follows from the register; figures were checked by their hash only")
+        if record.measured is not None:
+            typer.echo(
+                "not checked: what was taken from ledgers that are not here, whose heads were "
+                + ", ".join(record.measured.heads)
+            )
         return
     whole = (folder / "ledger").is_dir()
     paths = _ledgers(folder / "ledger" if whole else folder)
@@ -84,14 +90,15 @@ def verify(
     typer.echo("report: intact, every number follows from the ledgers; figures were checked by their hash only")
 
 
-def _is_published(folder: Path) -> bool:
-    from carbon_nas.reporting.published_request import is_published
+def _published(folder: Path) -> "PublishedRequest | None":
+    from carbon_nas.reporting.published_request import PublishedRequest, is_published
     from carbon_nas.reporting.request import REQUEST
 
     try:
-        return is_published((folder / REQUEST).read_bytes())
+        data = (folder / REQUEST).read_bytes()
+        return PublishedRequest.model_validate_json(data) if is_published(data) else None
     except (OSError, ValueError):
-        return False
+        return None
 
 
 def _checked(head: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from itertools import combinations
 
 from carbon_nas.accounting.quantities import EmbodiedMass
 from carbon_nas.errors import InvalidSite
@@ -22,6 +23,7 @@ __all__ = [
     "embodied_mass",
 ]
 
+_KINDS = ("cpu", "dram", "gpu")
 S_PER_YEAR = 8_760 * 3_600.0
 """A year of 365 days, as the published formulas count it: 8,760 hours."""
 
@@ -82,8 +84,16 @@ class EmbodiedItem:
 
     @property
     def kind(self) -> str:
-        """The kind of component it belongs to; a pattern if it belongs to several."""
-        return self.component.partition(":")[0].rstrip("*") or self.component
+        """The kind of component it belongs to; empty if its pattern is for more than one."""
+        bare = self.component.partition(":")[0]
+        if bare.rstrip("*") in _KINDS:
+            return bare.rstrip("*")
+        return "" if set(bare) & set("*?[") else bare
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """The kinds of component whose making is in its mass; empty if nobody knows."""
+        return tuple(sorted(set(self.includes))) or tuple(filter(None, [self.kind]))
 
     @property
     def label(self) -> str:
@@ -188,30 +198,43 @@ def embodied_kg(item: EmbodiedItem, time_s: float) -> float:
     return embodied_mass(item, time_s).kg
 
 
-def check_double_counting(items: Iterable[EmbodiedItem]) -> None:
-    """Refuse a piece beside another whose figure includes it already, such as a GPU in a server's footprint.
+def check_double_counting(items: Iterable[EmbodiedItem], metered: Iterable[str] = ()) -> None:
+    """Refuse what counts a piece twice: a GPU beside a server that holds it, or two figures for the same component.
+
+    Args:
+        items: what one site tells of.
+        metered: the names of components that were metered there, for patterns that only meet in a name.
 
     Raises:
-        InvalidSite: naming both.
+        InvalidSite: naming both, or an item that belongs to several kinds and does not tell which of them it includes.
     """
-    known = tuple(items)
-    for number, whole in enumerate(known):
-        for other, part in enumerate(known):
-            if number != other and _is_in(part, whole):
+    known, names = tuple(items), tuple(metered)
+    for item in known:
+        if not item.contents:
+            raise InvalidSite(
+                f"{item.name} belongs to {item.component}, and nobody knows what its {item.mass_kg:g} kg include",
+                where="embodied",
+                cure='say what is in it: includes = ["cpu", "dram"]',
+            )
+    for one, other in combinations(known, 2):
+        if common := sorted({*one.contents} & {*other.contents}):
+            # Two pieces of one kind are two if no component belongs to both.
+            pure = one.contents == other.contents == (one.kind,) == (other.kind,)
+            if not pure or _meet(one.component, other.component, names):
                 raise InvalidSite(
-                    f"{part.name} ({part.component}) would be counted twice: the {whole.mass_kg:g} kg of {whole.name}"
-                    f" ({whole.component}) include every {part.kind}",
+                    f"{one.name} ({one.component}) and {other.name} ({other.component}) both include "
+                    f"{', '.join(common)}, which would be counted twice",
                     where="embodied",
                     cure="leave one of them out, or take a figure that does not include the other",
                 )
 
 
-def _is_in(part: EmbodiedItem, whole: EmbodiedItem) -> bool:
-    # Two boards of GPUs both include GPUs, and neither the other's: there the patterns must have a component in common.
-    apart = whole.kind == part.kind and not (
-        fnmatchcase(part.component, whole.component) or fnmatchcase(whole.component, part.component)
+def _meet(one: str, other: str, names: Iterable[str]) -> bool:
+    return (
+        fnmatchcase(one, other)
+        or fnmatchcase(other, one)
+        or any(fnmatchcase(name, one) and fnmatchcase(name, other) for name in names)
     )
-    return part.kind in whole.includes and not apart
 
 
 _CCF = Source(key="cloudcarbonfootprint", where="coefficients of embodied emissions, AWS")
@@ -256,6 +279,7 @@ EMBODIED: Mapping[str, EmbodiedProduct] = {
         source=_CCF,
         lifetime_s=4 * S_PER_YEAR,
         proxy=True,
+        includes=("cpu", "dram"),
         note="the base to which it adds by the size of a machine",
     ),
     "ccf-gpu": EmbodiedProduct(

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from carbon_nas.accounting.series import Weighted
 from carbon_nas.accounting.site import Mass
 from carbon_nas.sources import Tier
-from carbon_nas.units import sum_or_none
+from carbon_nas.units import sum_or_none, total_known
 
-__all__ = ["Entry", "Part"]
+__all__ = ["Entry", "Part", "busy_seconds"]
+
+_PROCESSORS = frozenset({"cpu", "gpu"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +45,7 @@ class Entry:
         energy_j: IT energy over all components; None if one of them is not known.
         known_energy_j: the part of it that is known; None if nothing is.
         estimated_j: the part of it that a formula gave, and no sensor.
-        device_s: busy device time over all components.
+        device_s: busy device time over all components; None if that of a processor is not known.
         tier: of the weakest component.
         rest_max_j: for a killed attempt, the most that can be missing; None if nothing is missing or nothing bounds it.
         bounded: False if something is missing and nothing bounds it.
@@ -53,7 +56,7 @@ class Entry:
         images: how many passed, in the use phase; None if nobody counted.
         facility_j: what the building used for it, as far as the site tells; None if the energy is not known.
         masses: its CO2e by every view of the site, each a kind of its own; empty if the energy is not known.
-        filled_share: for which part of its time a series had no value, by view; only for views that go by the clock.
+        means: the mean intensity over its time, by view; only for views that go by the clock.
     """
 
     phase: str
@@ -79,7 +82,12 @@ class Entry:
     images: int | None = None
     facility_j: float | None = None
     masses: Mapping[str, Mass] = field(default_factory=dict)
-    filled_share: Mapping[str, float] = field(default_factory=dict)
+    means: Mapping[str, Weighted] = field(default_factory=dict)
+
+    @property
+    def filled_share(self) -> Mapping[str, float]:
+        """For which part of its time a series had no value, by view."""
+        return {view: mean.filled_share for view, mean in self.means.items()}
 
     @property
     def mass_kg(self) -> Mapping[str, float]:
@@ -100,3 +108,18 @@ class Entry:
     def high_j(self) -> float | None:
         """The most it can have used, as far as gaps in counters go; None if no bound is known."""
         return sum_or_none(part.high_j for part in self.parts)
+
+
+def busy_seconds(device_s: Mapping[str, float | None]) -> float | None:
+    """Add the busy time of components, by name; None if that of a processor is not known.
+
+    Memory has none by nature: it is the same joules in use and idle. The CPU seconds of all packages stand beside the
+    first of them, so that one that is known is all. A GPU has its own, and one that is not known leaves no sum.
+    """
+    kinds: dict[str, list[float | None]] = {}
+    for name, seconds in device_s.items():
+        kinds.setdefault(name.partition(":")[0], []).append(seconds)
+    sums = {kind: sum_or_none(known) if kind == "gpu" else total_known(known) for kind, known in kinds.items()}
+    if any(seconds is None and kind in _PROCESSORS for kind, seconds in sums.items()):
+        return None
+    return total_known(sums.values())

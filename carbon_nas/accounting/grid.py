@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,7 +16,9 @@ from carbon_nas.files import sha256
 from carbon_nas.sources import Source
 from carbon_nas.units import G_PER_KG
 
-__all__ = ["Grid", "Kind", "grid", "named_grids"]
+__all__ = ["DIRECT", "Grid", "Kind", "LIFE_CYCLE", "NOT_STATED", "counted", "grid", "named_grids"]
+
+LIFE_CYCLE, DIRECT, NOT_STATED = "life cycle", "direct", "direct or life cycle not stated"
 
 WORLD = "WORLD"
 _REGIONAL = {"USA": "usa", "CAN": "can"}
@@ -47,7 +50,7 @@ class Grid:
         name: in words.
         intensity_g_per_kwh: grams of CO2e per kilowatt-hour.
         year: of the data; None if the table does not say.
-        basis: what is counted.
+        basis: what is counted: direct or over the life cycle, and of which electricity.
         source: where the value stands; its key is empty if the user gave it.
         kind: which question it answers.
         gsd_ratio: its geometric standard deviation; None: not quantified.
@@ -79,6 +82,16 @@ class Grid:
                 where=self.name,
                 cure="give 1 or more, or leave it out if it is not known",
             )
+
+
+def counted(basis: str) -> str:
+    """Return what a basis in words counts: `LIFE_CYCLE`, `DIRECT`, or `NOT_STATED` if it names neither, or both."""
+    said = {
+        LIFE_CYCLE: re.search(r"\blife[ -]?cycle\b", basis, flags=re.IGNORECASE),
+        DIRECT: re.search(r"\bdirect\b", basis, flags=re.IGNORECASE),
+    }
+    found = [scope for scope, match in said.items() if match]
+    return found[0] if len(found) == 1 else NOT_STATED
 
 
 @cache
@@ -151,7 +164,7 @@ def grid(zone: str) -> Grid:
             name="world average",
             intensity_g_per_kwh=float(table["world_average"]),
             year=None,
-            basis="electricity generation, IEA status report of 2019",
+            basis=f"{NOT_STATED}; electricity generation, IEA status report of 2019",
             source=_source("carbon_intensity_per_source.json, IEA Global Energy & CO2 Status Report 2019"),
             licence=_LICENCE,
         )
@@ -173,7 +186,8 @@ def grid(zone: str) -> Grid:
         name=facts["country_name"],
         intensity_g_per_kwh=_intensity_g_per_kwh(country, None),
         year=facts.get("year"),
-        basis="national production mix, yearly average",
+        # As Our World in Data counts what Ember publishes.
+        basis=f"{LIFE_CYCLE}, national production mix, yearly average",
         source=_source("global_energy_mix.json (Our World in Data, Ember)"),
         licence=_LICENCE,
     )
@@ -195,15 +209,18 @@ def _region(source: Any, country: str, region: str) -> Grid:
     path = source.country_emissions_data_path(short) if states else source.country_energy_mix_data_path(short)
     # The tables lie in folders by year; newer ones also say within where they are from.
     origin = table.get("_source", {"year": int(path.parent.name) if path.parent.name.isdecimal() else None})
+    # eGRID counts what leaves the stack. Older tables do not say within that they are of it.
+    scope = DIRECT if "eGRID" in str(origin.get("name")) else NOT_STATED
     return Grid(
         zone=f"{country}/{region.lower()}",
         name=region.title(),
         intensity_g_per_kwh=_intensity_g_per_kwh(country, region.lower()),
         year=origin["year"],
-        basis="state average, total output"
+        basis=f"{scope}; state average, total output"
         if states
         # So codecarbon counts them: Emissions._region_energy_mix_to_emissions_rate.
-        else "provincial production mix, yearly average; coal, oil and gas only, all other sources counted as zero",
+        else f"{NOT_STATED}; provincial production mix, yearly average; coal, oil and gas only, all other sources "
+        "counted as zero",
         source=_source(f"{path.name} ({origin.get('name', f'folder {path.parent.name}')})"),
         licence=_LICENCE,
     )
@@ -220,9 +237,9 @@ def _bidding_zone(source: Any, country: str, zone: str) -> Grid:
         name=facts.get("description", zone),
         intensity_g_per_kwh=_intensity_g_per_kwh(country, zone),
         year=facts.get("year"),
-        basis=f"production mix of the bidding zone, yearly average; covers {coverage}"
+        basis=f"{NOT_STATED}; production mix of the bidding zone, yearly average; covers {coverage}"
         if coverage
-        else "electricity bidding zone, average; the table does not say how it was found",
+        else f"{NOT_STATED}; electricity bidding zone, average; the table does not say how it was found",
         source=_source("nordic_emissions.json"),
         licence=_LICENCE,
     )
@@ -241,7 +258,7 @@ def _chinese_province(source: Any, province: str) -> Grid:
         name=facts["description"],
         intensity_g_per_kwh=_intensity_g_per_kwh(_CHINA, province),
         year=facts["year"],
-        basis="provincial average with transfers between provinces; CO2 only, direct",
+        basis=f"{DIRECT}, CO2 only; provincial average with transfers between provinces",
         source=_source(
             f"china_provincial_emissions.json (announcement {table['metadata']['announcement']} "
             "of the Ministry of Ecology and Environment and the National Bureau of Statistics, Table 3)"
@@ -271,7 +288,7 @@ def _cloud_region(source: Any, provider: str, region: str) -> Grid:
         name=f"{row['providerName']} {region} ({row['city']}, {row['country_name']})",
         intensity_g_per_kwh=float(row["impact"]),
         year=2023 if checked else None,
-        basis="average of the local grid, gross: without the provider's own contracts",
+        basis=f"{NOT_STATED}; average of the local grid, gross: without the provider's own contracts",
         source=_source(f"impact.csv ({row['source']}{', year 2023' if checked else ''})"),
         licence=_LICENCE,
     )

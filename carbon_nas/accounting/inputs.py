@@ -1,9 +1,9 @@
 """The inputs of a method as they are shown beside its result: name, value, unit, and where each is from."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from carbon_nas.accounting.activity import ActivityData, Conditions, Input
-from carbon_nas.accounting.usage import busy_s, design_power_w, undescribed, used
+from carbon_nas.accounting.usage import busy_s, design_power_w, missing_descriptions
 from carbon_nas.sources import Published
 
 __all__ = ["hours", "intensity", "mean_powers", "processors", "published", "pue"]
@@ -53,18 +53,18 @@ def mean_powers(activity: ActivityData) -> Iterator[Input]:
         )
 
 
-def processors(activity: ActivityData) -> Iterator[Input]:
-    """Show what is known of the processors that were used, as thermal design power and as hours."""
+def processors(activity: ActivityData, kinds: Collection[str]) -> Iterator[Input]:
+    """Show what is known of processors of some kinds that were used, as thermal design power and as hours."""
     for piece in activity.processors:
-        if piece.kind in used(activity):
+        if piece.kind in kinds:
             source = piece.tdp_source or "not said where from"
             yield Input(name=f"thermal design power of {piece.name}", value=piece.tdp_w, unit="W", source=source)
             if piece.kind == "cpu":
                 cores = None if piece.cores is None else float(piece.cores)
                 yield Input(name=f"cores of {piece.name}", value=cores, unit="cores", source="the host")
-    if any(undescribed(activity)):
+    if any(missing_descriptions(activity, kinds)):
         return
-    for kind in used(activity):
+    for kind in kinds:
         unit, piece_name = ("GPU-hours", "GPU") if kind == "gpu" else ("core-hours", "core")
         busy_h, power_w = busy_s(activity, kind) / _S_PER_H, design_power_w(activity, kind)
         yield Input(name=f"{kind} hours", value=busy_h, unit=unit, source="metered busy time")

@@ -4,24 +4,26 @@ All take the same activity data under the same conditions, so that they can stan
 nobody knows leaves it without a number, and it says so; nothing is taken to be zero.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from carbon_nas.accounting.activity import ActivityData, Conditions, Input, MethodResult, Processor
 from carbon_nas.accounting.inputs import hours, intensity, mean_powers, processors, published, pue
+from carbon_nas.accounting.quantities import FacilityEnergy, ItEnergy, LocationBasedMass
+from carbon_nas.accounting.recipes import GREEN_ALGORITHMS, LACOSTE, METERED, PATTERSON, SCI, STRUBELL
 from carbon_nas.accounting.usage import (
+    busy_kinds,
     busy_s,
+    charged_kinds,
     design_power_w,
-    overfull,
-    timeless,
-    undescribed,
+    excess_times,
+    missing_descriptions,
+    missing_energy,
+    missing_time,
     units,
-    unmetered,
     usage_ratio,
-    used,
 )
 from carbon_nas.sources import Published, Source
-from carbon_nas.units import G_PER_KG, KG_PER_LB, in_kwh, total
+from carbon_nas.units import KG_PER_LB, in_kwh, total
 
 __all__ = [
     "ActivityData",
@@ -75,91 +77,22 @@ def metered_kg(energy_j: float, *, factor_ratio: float, intensity_g_per_kwh: flo
         factor_ratio: the PUE, or 1 for IT energy only.
         intensity_g_per_kwh: of the grid.
     """
-    return in_kwh(energy_j) * factor_ratio * intensity_g_per_kwh / G_PER_KG
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Recipe:
-    """What a method is, whatever it is applied to."""
-
-    method: str
-    equation: str
-    source: Source
-    differs: str
-
-    def result(
-        self,
-        activity: ActivityData,
-        *,
-        boundary: str,
-        inputs: Iterable[Input],
-        missing: Iterable[str],
-        energy_kwh: float | None,
-        mass_kg: float | None,
-    ) -> MethodResult:
-        return MethodResult(
-            method=self.method,
-            equation=self.equation,
-            source=self.source,
-            energy_kwh=energy_kwh,
-            energy_boundary=boundary,
-            mass_kg=mass_kg,
-            per_output_kg=None if mass_kg is None or not activity.outputs else mass_kg / activity.outputs,
-            inputs=tuple(inputs),
-            missing=tuple(missing),
-            differs=self.differs,
-        )
+    return LocationBasedMass.emitted(ItEnergy(energy_j) * factor_ratio, intensity_g_per_kwh).kg
 
 
 def _mass_kg(energy_kwh: float | None, conditions: Conditions) -> float | None:
-    return None if energy_kwh is None else energy_kwh * conditions.intensity_g_per_kwh / G_PER_KG
-
-
-_STRUBELL = _Recipe(
-    method="strubell2019",
-    equation="p_t = 1.58 x t x (p_c + p_r + g p_g) / 1000 kWh; CO2e = 0.954 x p_t lb",
-    source=Source(key="strubell2019", where="section 2, eq. 1 and 2"),
-    differs="The PUE of 1.58 and the 0.954 lb/kWh of the United States are fixed by the paper, whatever the site is.",
-)
-_LACOSTE = _Recipe(
-    method="lacoste2019",
-    equation="CO2e = thermal design power x hours x carbon intensity",
-    source=Source(key="lacoste2019", where="the Machine Learning Emissions Calculator"),
-    differs="Processors draw their thermal design power while they are busy; no PUE, no memory, nothing while idle.",
-)
-_GREEN_ALGORITHMS = _Recipe(
-    method="green-algorithms",
-    equation="E = t x (n_c x P_c x u_c + n_m x P_m) x PUE x 0.001 kWh; CO2e = E x carbon intensity",
-    source=Source(key="lannelongue2021", where="energy and carbon footprint of one run (PSF 1)"),
-    differs="Power is that of data sheets, scaled by usage, and not what was metered; no storage, no network.",
-)
-_PATTERSON = _Recipe(
-    method="patterson2021",
-    equation="kWh = hours x processors x average W per processor x PUE / 1000; CO2e = kWh x carbon intensity",
-    source=Source(key="patterson2021", where="section 2"),
-    differs="The metered power of the whole system is shared out over its processors; no making of hardware.",
-)
-_SCI = _Recipe(
-    method="sci",
-    equation="SCI = (E x I + M) per R, R a delivered network",
-    source=Source(key="sci2024", where="methodology summary"),
-    differs="A rate that includes the making of hardware; no offsets, no contracts for electricity.",
-)
-_METERED = _Recipe(
-    method="metered",
-    equation="CO2e = metered energy x PUE x carbon intensity",
-    source=Source(key="ghg2015", where="location-based method"),
-    differs="Only what was metered; no making of hardware.",
-)
+    if energy_kwh is None:
+        return None
+    return LocationBasedMass.emitted(FacilityEnergy.of_kwh(energy_kwh), conditions.intensity_g_per_kwh).kg
 
 
 def _strubell2019(activity: ActivityData, conditions: Conditions) -> MethodResult:
     """Strubell et al. 2019, section 2, eq. 1 and 2, with the average power that was metered."""
-    missing = [*unmetered(activity), *timeless(activity)]
+    missing = [*missing_energy(activity), *missing_time(activity)]
     if conditions.facility_metered:
         missing.append("the metered energy is the building's, and the PUE that eq. 1 fixes would count it twice")
     energy_kwh = None if missing else STRUBELL_PUE.value * in_kwh(total(activity.energy_j.values()))
-    return _STRUBELL.result(
+    return STRUBELL.result(
         activity,
         boundary="facility",
         inputs=(
@@ -176,16 +109,17 @@ def _strubell2019(activity: ActivityData, conditions: Conditions) -> MethodResul
 
 def _lacoste2019(activity: ActivityData, conditions: Conditions) -> MethodResult:
     """Lacoste et al. 2019, the Machine Learning Emissions Calculator."""
-    missing = tuple(undescribed(activity))
+    kinds = charged_kinds(activity)
+    missing = tuple(missing_descriptions(activity, kinds))
     energy_kwh: float | None = None
     if not missing:
         # A CPU is not held as a whole: its hours are CPU seconds over its cores, half of the cores for an hour half an
         # hour. Busy time is taken to be spread evenly over the processors of a kind.
-        energy_kwh = in_kwh(sum(design_power_w(activity, kind) * busy_s(activity, kind) for kind in used(activity)))
-    return _LACOSTE.result(
+        energy_kwh = in_kwh(sum(design_power_w(activity, kind) * busy_s(activity, kind) for kind in kinds))
+    return LACOSTE.result(
         activity,
         boundary="IT",
-        inputs=(*processors(activity), intensity(conditions)),
+        inputs=(*processors(activity, kinds), intensity(conditions)),
         missing=missing,
         energy_kwh=energy_kwh,
         mass_kg=_mass_kg(energy_kwh, conditions),
@@ -194,27 +128,27 @@ def _lacoste2019(activity: ActivityData, conditions: Conditions) -> MethodResult
 
 def _green_algorithms(activity: ActivityData, conditions: Conditions) -> MethodResult:
     """Lannelongue et al. 2021, the energy of one run, with the usage of processors that was observed."""
-    missing = [*undescribed(activity), *timeless(activity)]
+    kinds = busy_kinds(activity)
+    missing = [*missing_descriptions(activity, kinds), *missing_time(activity)]
     if activity.memory_gib is None:
         missing.append("the size of the memory is not known")
     if conditions.facility_metered:
         missing.append("no PUE applies where the building is metered, and this equation cannot do without one")
-    missing += [] if missing else overfull(activity)
+    missing += [] if missing else excess_times(activity)
     energy_kwh: float | None = None
     if not missing:
         cores_w = sum(
-            units(activity, kind) * design_power_w(activity, kind) * usage_ratio(activity, kind)
-            for kind in used(activity)
+            units(activity, kind) * design_power_w(activity, kind) * usage_ratio(activity, kind) for kind in kinds
         )
         memory_w = total([activity.memory_gib]) * GREEN_ALGORITHMS_MEMORY.value
         pue_ratio = GREEN_ALGORITHMS_PUE.value if conditions.pue is None else conditions.pue
         energy_kwh = in_kwh(activity.duration_s * (cores_w + memory_w)) * pue_ratio
-    return _GREEN_ALGORITHMS.result(
+    return GREEN_ALGORITHMS.result(
         activity,
         boundary="facility",
         inputs=(
             hours(activity),
-            *processors(activity),
+            *processors(activity, kinds),
             Input(name="n_m", value=activity.memory_gib, unit="GiB", source="the host"),
             published("P_m", GREEN_ALGORITHMS_MEMORY),
             published("PUE", GREEN_ALGORITHMS_PUE) if conditions.pue is None else pue(conditions),
@@ -228,7 +162,7 @@ def _green_algorithms(activity: ActivityData, conditions: Conditions) -> MethodR
 
 def _patterson2021(activity: ActivityData, conditions: Conditions) -> MethodResult:
     """Patterson et al. 2021, section 2, with the average power that was metered."""
-    missing = [*unmetered(activity), *timeless(activity)]
+    missing = [*missing_energy(activity), *missing_time(activity)]
     # Where there are GPUs, they are the processors, and the host's share is in the power of each.
     kind = "gpu" if any(piece.kind == "gpu" for piece in activity.processors) else "cpu"
     count = sum(piece.count for piece in activity.processors if piece.kind == kind)
@@ -241,7 +175,7 @@ def _patterson2021(activity: ActivityData, conditions: Conditions) -> MethodResu
     energy_kwh: float | None = None
     if power_w is not None:
         energy_kwh = in_kwh(activity.duration_s * count * power_w) * conditions.factor_ratio
-    return _PATTERSON.result(
+    return PATTERSON.result(
         activity,
         boundary="facility",
         inputs=(
@@ -259,14 +193,14 @@ def _patterson2021(activity: ActivityData, conditions: Conditions) -> MethodResu
 
 def _sci(activity: ActivityData, conditions: Conditions) -> MethodResult:
     """SCI (ISO/IEC 21031:2024), methodology summary; a PUE where one is known, as its software boundary asks."""
-    missing = list(unmetered(activity))
+    missing = list(missing_energy(activity))
     energy_kwh = None if missing else in_kwh(total(activity.energy_j.values())) * conditions.factor_ratio
     if activity.embodied_kg is None:
         missing.append("M, the share of making the hardware, is not quantified")
     if not activity.outputs:
         missing.append("no network was delivered, and the score is a rate per network")
     operational_kg = None if missing else _mass_kg(energy_kwh, conditions)
-    return _SCI.result(
+    return SCI.result(
         activity,
         boundary=conditions.boundary,
         inputs=(
@@ -284,10 +218,10 @@ def _sci(activity: ActivityData, conditions: Conditions) -> MethodResult:
 
 def _metered(activity: ActivityData, conditions: Conditions) -> MethodResult:
     """GHG Protocol Scope 2 Guidance (2015), location-based method; the PUE as in Patterson et al. 2021."""
-    missing = tuple(unmetered(activity))
+    missing = tuple(missing_energy(activity))
     energy_j = None if missing else total(activity.energy_j.values())
     factor_ratio, grid_g_per_kwh = conditions.factor_ratio, conditions.intensity_g_per_kwh
-    return _METERED.result(
+    return METERED.result(
         activity,
         boundary=conditions.boundary,
         inputs=(

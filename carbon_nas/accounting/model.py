@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from carbon_nas.errors import MixedQuantities, UnknownName, UnknownQuantity
 from carbon_nas.sources import Source
-from carbon_nas.uncertain import Uncertain
+from carbon_nas.uncertain import Interval, Uncertain
 
 __all__ = [
     "Array",
@@ -49,21 +49,48 @@ class Factor:
     Attributes:
         gsd_ratio: its geometric standard deviation; None: not quantified, which is never the same as none.
         origin: a sentence: where the spread is from, or why there is none.
+        moving_ratio: the part of it that the spread is one of, from 0 to 1; the rest is certain, and its floor.
     """
 
     gsd_ratio: float | None
     origin: str
     source: Source | None = None
+    moving_ratio: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.origin.strip():
             raise ValueError("a factor needs a sentence that says where its spread is from")
+        if not 0.0 <= self.moving_ratio <= 1.0:
+            raise ValueError(f"{self.moving_ratio} is no part of a factor")
         _ = self.spread  # Refuses a spread that cannot be.
 
     @property
     def spread(self) -> Uncertain:
-        """The spread about one."""
+        """The spread about one of the part that moves."""
         return Uncertain(value=1.0, unit="", gsd_ratio=self.gsd_ratio, source=self.source)
+
+    @property
+    def sigma_ratio(self) -> float:
+        """The standard deviation of its logarithm, to first order where a part of it is certain.
+
+        Raises:
+            UnknownQuantity: if it is not quantified.
+        """
+        return self.moving_ratio * self.spread.sigma_ratio
+
+    @property
+    def interval_95(self) -> Interval | None:
+        """The central 95 %; None if it is not quantified."""
+        moving = self.spread.interval_95
+        return None if moving is None else moving * self.moving_ratio + (1.0 - self.moving_ratio)
+
+    def drawn(self, normal: Array) -> Array:
+        """Return it for draws from the standard normal distribution.
+
+        Raises:
+            UnknownQuantity: if it is not quantified.
+        """
+        return (1.0 - self.moving_ratio) + self.moving_ratio * np.exp(self.spread.sigma_ratio * normal)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,7 +241,7 @@ def draw(model: Model, *, seed: int, draws: int) -> dict[str, Array]:
         if factor.gsd_ratio is not None:
             own = int.from_bytes(sha256(name.encode()).digest()[:16], "big")
             normal = np.random.Generator(np.random.PCG64([seed, own])).standard_normal(draws)
-            drawn[name] = np.exp(factor.spread.sigma_ratio * normal)
+            drawn[name] = factor.drawn(normal)
     return drawn
 
 

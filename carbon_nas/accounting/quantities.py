@@ -28,8 +28,21 @@ _J_PER_KWH, _G_PER_KG = Fraction(J_PER_KWH), Fraction(G_PER_KG)
 _KG_PER_LB = Fraction(str(KG_PER_LB))  # The decimal number that defines the pound, which no float holds.
 
 
+def _exact(number: float | Fraction, what: str) -> Fraction:
+    try:
+        return Fraction(number)
+    except (ValueError, OverflowError):
+        raise UnknownQuantity(
+            f"{what} of {number} is not known", cure="give a number that is finite, or None where there is none"
+        ) from None
+
+
 class _Quantity:
-    """A number of SI units of one kind. Final classes below give it a name and its units."""
+    """A number of SI units of one kind. Final classes below give it a name and its units.
+
+    Raises:
+        UnknownQuantity: for None, and for what is no finite number.
+    """
 
     __slots__ = ("_exact",)
 
@@ -38,7 +51,7 @@ class _Quantity:
             raise UnknownQuantity(
                 f"{type(self).__name__} of a number that is not known", cure="absent is None and stays so; never zero"
             )
-        self._exact = Fraction(number)
+        self._exact = _exact(number, type(self).__name__)
 
     def __add__(self, other: Self) -> Self:
         return type(self)(self._exact + self._of_the_same_kind(other))
@@ -47,7 +60,7 @@ class _Quantity:
         return type(self)(self._exact - self._of_the_same_kind(other))
 
     def __mul__(self, ratio: float | Fraction) -> Self:
-        return type(self)(self._exact * Fraction(ratio))
+        return type(self)(self._exact * _exact(ratio, "a ratio"))
 
     __rmul__ = __mul__
 
@@ -83,7 +96,7 @@ class _Energy(_Quantity):
     @classmethod
     def of_kwh(cls, energy_kwh: float) -> Self:
         """Take kilowatt-hours."""
-        return cls(Fraction(energy_kwh) * _J_PER_KWH)
+        return cls(_exact(energy_kwh, cls.__name__) * _J_PER_KWH)
 
     @property
     def joules(self) -> float:
@@ -130,17 +143,18 @@ class _Mass(_Quantity):
     @classmethod
     def of_lb(cls, mass_lb: float) -> Self:
         """Take avoirdupois pounds."""
-        return cls(Fraction(mass_lb) * _KG_PER_LB)
+        return cls(_exact(mass_lb, cls.__name__) * _KG_PER_LB)
 
     @classmethod
     def of_g(cls, mass_g: float) -> Self:
         """Take grams."""
-        return cls(Fraction(mass_g) / _G_PER_KG)
+        return cls(_exact(mass_g, cls.__name__) / _G_PER_KG)
 
     @classmethod
     def emitted(cls, energy: ItEnergy | FacilityEnergy, intensity_g_per_kwh: float) -> Self:
         """Return the CO2e of energy at an intensity."""
-        return cls(energy._exact / _J_PER_KWH * Fraction(intensity_g_per_kwh) / _G_PER_KG)
+        intensity = _exact(intensity_g_per_kwh, "an intensity")
+        return cls(energy._exact / _J_PER_KWH * intensity / _G_PER_KG)
 
     @property
     def kg(self) -> float:

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from carbon_nas.accounting.grid import Kind
 from carbon_nas.accounting.hours import read_hours
 from carbon_nas.accounting.running import RunningSums
-from carbon_nas.errors import IncompleteSeries, InvalidSite, UnknownQuantity
+from carbon_nas.errors import IncompleteSeries, InvalidSite, MixedQuantities, UnknownQuantity
 from carbon_nas.files import sha256
 from carbon_nas.sources import Source
 
@@ -128,11 +128,6 @@ class IntensitySeries:
         inset = min(half, timedelta(days=1))
         years = {(self.start_utc + inset).year, (self.end_utc - inset).year}
         return years.pop() if len(years) == 1 else None
-
-    @property
-    def mean_g_per_kwh(self) -> float:
-        """The mean of the known values, each for the same time: not what any work emitted."""
-        return float(self._running().mean)
 
     @property
     def sha256(self) -> str:
@@ -257,49 +252,37 @@ class IntensitySeries:
         return (part + fill * missing) / (last - first), Fraction(missing, last - first), fill
 
 
-def energy_weighted(
-    series: IntensitySeries,
-    stretches: Iterable[tuple[datetime, datetime, float]],
-    *,
-    gaps: Gaps = Gaps.REFUSE,
-    fill_g_per_kwh: float | None = None,
-) -> Weighted:
+def energy_weighted(parts: Iterable[tuple[Weighted, float]]) -> Weighted:
     """Return the mean over stretches of work, each of which weighs as much as its energy.
 
     Args:
-        series: of one zone.
-        stretches: when each began and ended, and its energy in joules, in any order; they may overlap.
-        gaps: as for one stretch.
-        fill_g_per_kwh: as for one stretch.
+        parts: the mean of each stretch by one series, and its energy in joules, in any order; they may overlap.
 
     Raises:
-        IncompleteSeries: as for one stretch.
         InvalidSite: if an energy is negative or no number.
+        MixedQuantities: if one is marginal and another is not.
         UnknownQuantity: if there is no energy at all.
     """
-    parts, filled, energies_j, began, ended, fills = [], [], [], [], [], set()
-    for one_began, one_ended, energy_j in stretches:
+    held = list(parts)
+    for _, energy_j in held:
         if not 0.0 <= energy_j < inf:
-            raise InvalidSite(f"an energy of {energy_j:g} J cannot be", where=series.name)
-        mean = series.intensity(one_began, one_ended, gaps=gaps, fill_g_per_kwh=fill_g_per_kwh)
-        parts.append(mean.intensity_g_per_kwh * energy_j)
-        filled.append(mean.filled_share * energy_j)
-        energies_j.append(energy_j)
-        began.append(mean.began_utc)
-        ended.append(mean.ended_utc)
-        fills.add(mean.fill_g_per_kwh)
-    whole_j = fsum(energies_j)
+            raise InvalidSite(f"an energy of {energy_j:g} J cannot be", where="mean intensity")
+    whole_j = fsum(energy_j for _, energy_j in held)
     if not whole_j:
-        raise UnknownQuantity("there is no energy to weigh by", where=series.name, cure="ask for the mean over time")
-    fills.discard(None)
+        raise UnknownQuantity(
+            "there is no energy to weigh by", where="mean intensity", cure="ask for the mean over time"
+        )
+    if len(kinds := {mean.kind for mean, _ in held}) > 1:
+        raise MixedQuantities(f"{' and '.join(sorted(kinds))} intensities have no mean", where="mean intensity")
+    fills = {mean.fill_g_per_kwh for mean, _ in held if mean.fill_g_per_kwh is not None}
     return Weighted(
-        intensity_g_per_kwh=fsum(parts) / whole_j,
-        kind=series.kind,
+        intensity_g_per_kwh=fsum(mean.intensity_g_per_kwh * energy_j for mean, energy_j in held) / whole_j,
+        kind=kinds.pop(),
         weight="energy",
-        filled_share=fsum(filled) / whole_j,
-        fill_g_per_kwh=fills.pop() if fills else None,
-        began_utc=min(began),
-        ended_utc=max(ended),
+        filled_share=fsum(mean.filled_share * energy_j for mean, energy_j in held) / whole_j,
+        fill_g_per_kwh=min(fills, default=None),
+        began_utc=min(mean.began_utc for mean, _ in held),
+        ended_utc=max(mean.ended_utc for mean, _ in held),
     )
 
 

@@ -68,7 +68,7 @@ class Site:
         pue: power usage effectiveness, facility over IT energy; None if not given, and then only IT energy is shown.
         name: what the user calls it.
         pue_source: where the PUE is from, in words.
-        pue_gsd_ratio: its geometric standard deviation; None: not quantified.
+        pue_gsd_ratio: the geometric standard deviation of the overhead, PUE - 1; None: not quantified.
         facility_metered: the meters showed the building's energy, cooling included, so that no PUE applies.
         host_ratio: energy of the host over what was metered, where the host was not; None: not said.
         idle_ratio: energy of hardware that was reserved and idle over what was metered; None: not said.
@@ -153,10 +153,6 @@ class Site:
         """What metered energy is multiplied by: the PUE if it is known, and the shares of what was not metered."""
         return (1.0 if self.pue is None else self.pue) * (1.0 + (self.host_ratio or 0.0) + (self.idle_ratio or 0.0))
 
-    def facility_j(self, energy_j: float) -> float:
-        """Return what the building used, as far as it is known, for what was metered."""
-        return self.energy(energy_j).joules
-
     def energy(self, energy_j: float) -> ItEnergy | FacilityEnergy:
         """Return the energy of some work here, as the kind that it is."""
         whole_ratio = 1 + Fraction(self.host_ratio or 0.0) + Fraction(self.idle_ratio or 0.0)
@@ -221,17 +217,17 @@ class Site:
             found[EMBODIED_VIEW] = self._embodied(stretch)
         return found
 
-    def filled_share(self, stretch: Stretch) -> Mapping[str, float]:
-        """Return by view for which part of the time a series had no value, so that its mean stood in.
+    def means(self, stretch: Stretch) -> Mapping[str, Weighted]:
+        """Return by view the mean intensity of a series over the work, and what of it was filled in.
 
         Raises:
             IncompleteSeries, InvalidSite: as `masses`.
         """
-        found: dict[str, float] = {}
+        found: dict[str, Weighted] = {}
         if self.hourly is not None:
-            found[HOURLY] = _within(self.hourly, stretch, self.hourly_gaps).filled_share
+            found[HOURLY] = _within(self.hourly, stretch, self.hourly_gaps)
         if isinstance(self.marginal, IntensitySeries):
-            found[MARGINAL] = _within(self.marginal, stretch, self.marginal_gaps).filled_share
+            found[MARGINAL] = _within(self.marginal, stretch, self.marginal_gaps)
         return found
 
     def _embodied(self, stretch: Stretch) -> EmbodiedMass:

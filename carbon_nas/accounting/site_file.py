@@ -17,6 +17,7 @@ __all__ = ["EmbodiedFile", "FactorFile", "SeriesFile", "SiteFile"]
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
+Whole = Annotated[int, Field(strict=True)]
 # No true for 1.0 and no text for a number; a whole number is one.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -28,7 +29,7 @@ class FactorFile(BaseModel):
 
     name: str = ""
     intensity_g_per_kwh: Number = Field(ge=0)
-    year: int | None = None
+    year: Whole | None = None
     basis: str = Field(min_length=1)
     source: str = Field(min_length=1)
     zone: str = ""
@@ -77,7 +78,7 @@ class EmbodiedFile(BaseModel):
     name: str | None = None
     mass_kg: Number | None = Field(default=None, gt=0)
     source: str | None = None
-    count: int = Field(default=1, ge=1)
+    count: Whole = Field(default=1, ge=1)
     lifetime_years: Number | None = Field(default=None, gt=0)
     utilisation_ratio: Number | None = Field(default=None, gt=0, le=1)
     share_ratio: Number = Field(default=1.0, gt=0, le=1)
@@ -106,6 +107,7 @@ class SiteFile(BaseModel):
         zone: a name of the offline tables; see `grid`.
         location: an own location-based factor in place of a zone.
         energy: what the meters showed: `it`, or `facility` if cooling is in it already.
+        pue_gsd_ratio: the spread of the overhead, PUE - 1: a building never uses less than its computers.
         ledgers: patterns of the names of the ledgers that were recorded there; all if empty.
     """
 

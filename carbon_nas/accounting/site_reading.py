@@ -101,8 +101,8 @@ def _row(folder: Path, asked: dict[str, Any], key: str, kind: Kind) -> dict[str,
 
 def _hours(folder: Path, asked: dict[str, Any], key: str, kind: Kind, zone: str) -> dict[str, Any]:
     path = folder / str(asked["file"])
-    told = {name: str(value) for name, value in asked.items() if name in _OF_HOURS}
-    if missing := sorted({"basis", "source"} - told.keys()):
+    told = {name: value.strip() for name, value in asked.items() if name in _OF_HOURS and isinstance(value, str)}
+    if missing := sorted(name for name in ("basis", "source") if not told.get(name)):
         raise InvalidSite(
             f"a series needs {' and '.join(missing)} beside it",
             where=f"[{key}]",
@@ -118,5 +118,6 @@ def _hours(folder: Path, asked: dict[str, Any], key: str, kind: Kind, zone: str)
         flow=told.get("flow", ""),
         licence=told.get("licence", ""),
     )
-    extra = {name: value for name, value in asked.items() if name not in _OF_HOURS}
+    # What is no text, or has another name, is refused at the border.
+    extra = {name: value for name, value in asked.items() if name not in told}
     return {"series": series.to_json(), "gaps": told.get("gaps", str(Gaps.REFUSE)), **extra}

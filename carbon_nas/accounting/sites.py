@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from carbon_nas.accounting.embodied import check_double_counting
 from carbon_nas.accounting.site import LOCATION, Site, View
 from carbon_nas.errors import InvalidSite
 
@@ -66,6 +67,7 @@ class Sites:
                     cure=f"there are {', '.join(metered)}",
                 )
             there = sorted({name for ledger in mine for name in metered[ledger]})
+            check_double_counting(site.embodied, there)
             for item in site.embodied:
                 if not any(fnmatchcase(name, item.component) for name in there):
                     raise InvalidSite(

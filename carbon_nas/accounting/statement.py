@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from carbon_nas.accounting.entry import Entry, Part
+from carbon_nas.accounting.entry import Entry, Part, busy_seconds
 from carbon_nas.accounting.holding import own_seconds
 from carbon_nas.accounting.quantities import (
     EmbodiedMass,
@@ -15,6 +15,7 @@ from carbon_nas.accounting.quantities import (
     MarketBasedMass,
 )
 from carbon_nas.accounting.recorded import RecordedActivity, RecordedComponent, RecordedRun, RecordedSession
+from carbon_nas.accounting.series import Weighted
 from carbon_nas.accounting.site import EMBODIED_VIEW, LOCATION, MARKET, Mass, Site, Stretch
 from carbon_nas.errors import InvalidSite, UnknownQuantity
 from carbon_nas.sources import Tier
@@ -145,13 +146,13 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
     energy_j = sum_or_none(activity.energy_j.values())
     facility_j: float | None = None
     masses: Mapping[str, Mass] = {}
-    filled_share: Mapping[str, float] = {}
+    means: Mapping[str, Weighted] = {}
     if energy_j is not None:
         began, ended = _moments(activity, run.sessions)
         metered = tuple(activity.energy_j)
         facility_j = site.energy(energy_j).joules
         stretch = Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended)
-        masses, filled_share = site.masses(stretch), site.filled_share(stretch)
+        masses, means = site.masses(stretch), site.means(stretch)
     return Entry(
         phase=activity.phase,
         name=activity.name,
@@ -164,8 +165,7 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
             for name, joules in activity.energy_j.items()
             if name in components and components[name].tier is Tier.ESTIMATED
         ),
-        # Memory has no device time: it is the same joules in use and idle.
-        device_s=total_known(activity.device_s.values()),
+        device_s=busy_seconds(activity.device_s),
         duration_s=activity.duration_s,
         steps=activity.steps,
         macs=activity.macs,
@@ -181,7 +181,7 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
         images=activity.images,
         facility_j=facility_j,
         masses=masses,
-        filled_share=filled_share,
+        means=means,
     )
 
 

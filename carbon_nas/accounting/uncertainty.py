@@ -1,7 +1,7 @@
 """How sure totals and ratios are: seeded log-normal Monte Carlo beside first-order propagation.
 
-Only parametric spread is treated here. A choice between sources or methods is a scenario, which is a range of its own
-(`accounting.scenarios`) and never noise.
+Only parametric spread is treated here. A choice between sources or methods has a range of its own
+(`accounting.choices`) and is never noise.
 
 Source: IPCC 2006 Guidelines for National Greenhouse Gas Inventories, Volume 1, Chapter 3: Approach 1 (propagation) and
 Approach 2 (Monte Carlo), side by side.
@@ -50,6 +50,7 @@ class Spread:
         value: with every factor at its median; None if it is no number there.
         interval: by Monte Carlo, over the draws in which the quantity is a number; None if it is a number in none, or
             a factor that matters is not quantified.
+        total: whether it is one of the model's own totals, which what is shown is derived from.
         analytic: to first order in logarithms; None if there is no interval, or no logarithm.
         not_quantified: the factors that matter here and have no spread.
         quantified_only: where some are not quantified, the interval from the others alone: narrower than the truth.
@@ -59,6 +60,7 @@ class Spread:
     name: str
     value: float | None
     unit: str
+    total: bool
     interval: Interval | None
     analytic: Interval | None
     not_quantified: tuple[str, ...]
@@ -119,6 +121,7 @@ def _spread(
         name=name,
         value=value_at(model, derived, name),
         unit=unit_of(model, derived, name),
+        total=name in model.totals,
         interval=None if unknown else from_known,
         analytic=None if unknown or from_known is None else _analytic(model, derived, name, known),
         not_quantified=unknown,
@@ -139,7 +142,7 @@ def _analytic(model: Model, derived: Mapping[str, Derivation], name: str, factor
     value = value_at(model, derived, name)
     elasticities = [_elasticity(model, derived, name, factor) for factor in factors]
     sigmas_ratio = [
-        elasticity * model.factors[factor].spread.sigma_ratio
+        elasticity * model.factors[factor].sigma_ratio
         for factor, elasticity in zip(factors, elasticities, strict=True)
         if elasticity is not None
     ]

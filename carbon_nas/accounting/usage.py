@@ -1,27 +1,28 @@
 """What activity data tells, and does not: metered energy, and how busy which processors were."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from carbon_nas.accounting.activity import PROCESSORS, ActivityData, Processor
 from carbon_nas.units import total
 
 __all__ = [
+    "busy_kinds",
     "busy_s",
+    "charged_kinds",
     "design_power_w",
-    "overfull",
-    "timeless",
-    "undescribed",
+    "excess_times",
+    "missing_descriptions",
+    "missing_energy",
+    "missing_time",
     "units",
-    "unmetered",
     "usage_ratio",
-    "used",
 ]
 
 # Busy time and wall time come from different clocks: a usage a little above 1 is their disagreement, and no mistake.
 _USAGE_MAX_RATIO = 1.01
 
 
-def used(activity: ActivityData) -> tuple[str, ...]:
+def busy_kinds(activity: ActivityData) -> tuple[str, ...]:
     """Return the kinds of processor that were busy at all, or may have been."""
     return tuple(
         kind
@@ -30,7 +31,13 @@ def used(activity: ActivityData) -> tuple[str, ...]:
     )
 
 
-def unmetered(activity: ActivityData) -> Iterator[str]:
+def charged_kinds(activity: ActivityData) -> tuple[str, ...]:
+    """Return the kinds that a method of GPU-hours charges: GPUs alone where any was busy, else the CPUs."""
+    kinds = busy_kinds(activity)
+    return ("gpu",) if "gpu" in kinds else kinds
+
+
+def missing_energy(activity: ActivityData) -> Iterator[str]:
     """Say what of the metered energy is not known."""
     if not activity.energy_j:
         yield "no energy was metered"
@@ -39,27 +46,26 @@ def unmetered(activity: ActivityData) -> Iterator[str]:
             yield f"the energy of {kind} is not known"
 
 
-def timeless(activity: ActivityData) -> Iterator[str]:
+def missing_time(activity: ActivityData) -> Iterator[str]:
     """Say so if no time passed."""
     if activity.duration_s <= 0.0:
         yield "no time passed"
 
 
-def overfull(activity: ActivityData) -> Iterator[str]:
+def excess_times(activity: ActivityData) -> Iterator[str]:
     """Say which kinds of processor were busy for longer than those that are described can have been.
 
     Raises:
         UnknownQuantity: if something about them is not known.
     """
-    for kind in used(activity):
+    for kind in busy_kinds(activity):
         share = usage_ratio(activity, kind)
         if share > _USAGE_MAX_RATIO:
             yield f"{kind} time is {share:.3g} times what the processors described can have been busy"
 
 
-def undescribed(activity: ActivityData) -> Iterator[str]:
-    """Say what has to be known about the processors that were used, and is not."""
-    kinds = used(activity)
+def missing_descriptions(activity: ActivityData, kinds: Collection[str]) -> Iterator[str]:
+    """Say what has to be known about processors of some kinds that were used, and is not."""
     if not kinds:
         yield "no processor was used, as far as is known"
     for kind in kinds:

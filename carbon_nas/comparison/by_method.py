@@ -5,18 +5,22 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from carbon_nas.accounting.activity import ActivityData, Conditions, MethodResult, Processor
+from carbon_nas.accounting.entry import busy_seconds
 from carbon_nas.accounting.methods import METHODS
+from carbon_nas.accounting.recipes import RECIPES
 from carbon_nas.accounting.site import EMBODIED_VIEW, Site
-from carbon_nas.accounting.statement import Part, Statement
+from carbon_nas.accounting.statement import Entry, Part, Statement
 from carbon_nas.comparison.charged import Charged, charged
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Component
-from carbon_nas.units import total, total_known
+from carbon_nas.units import sum_or_none, total, total_known
 
 __all__ = ["MethodCost", "activity_data", "by_method"]
 
+SEVERAL = "several"
 _KINDS = ("cpu", "dram", "gpu")
+_OF_SEVERAL = "its ledgers were recorded at several sites"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,13 +48,17 @@ def by_method(
         done: what can be compared.
         names: of `METHODS`.
 
-    Where a strategy's ledgers are of several sites, methods other than ours have no way to say so, and it is left out.
+    Where a strategy's ledgers are of several sites, no method has a way to say so, and each says that it does not know.
     """
     found = []
     for strategy in strategies:
         mine = list(charged(statements, strategy, done))
         sites = list(dict.fromkeys(one.statement.site for one in mine))
         if len(sites) != 1:
+            found += [
+                MethodCost(strategy=strategy, grid=SEVERAL, result=RECIPES[name].not_known(_OF_SEVERAL))
+                for name in names
+            ]
             continue
         ledgers = {id(one.statement) for one in mine}
         components = {
@@ -102,13 +110,22 @@ def activity_data(mine: Sequence[Charged], components: Mapping[str, Component], 
         energy_j={kind: fmean(total(part.energy_j for part in _of(kind, seed)) for seed in parts) for kind in kinds},
         duration_s=fmean(sum(entry.own_s for one in seed for entry in one.entries) for seed in by_seed),
         device_s={
-            kind: _mean([total_known(part.device_s for part in _of(kind, seed)) for seed in parts]) for kind in kinds
+            kind: _mean([_busy_s(kind, [entry for one in seed for entry in one.entries]) for seed in by_seed])
+            for kind in kinds
         },
         processors=tuple(_processors(components.values())),
         memory_gib=_memory_gib(components.values()),
         outputs=outputs,
         embodied_kg=_mean(embodied_kg),
     )
+
+
+def _busy_s(kind: str, entries: Sequence[Entry]) -> float | None:
+    """Return for how long a kind was busy; None if that is not known of one entry in which it was metered."""
+    metered = [
+        {part.component: part.device_s for part in entry.parts if _kind(part.component) == kind} for entry in entries
+    ]
+    return sum_or_none(busy_seconds(device_s) for device_s in metered if device_s)
 
 
 def _kind(component: str) -> str:

@@ -1,11 +1,12 @@
-"""The headline ratios of once-for-all, how they move, and the steps from 1,300x to a run's own ratio.
+"""The headline ratios of once-for-all, and the steps from 1,300x to a run's own ratio.
 
 Source: Cai et al. 2020, section 4.2 and Figure 8: at N = 40, CO2e "16x fewer than ProxylessNAS, 19x fewer than FBNet,
 and 1,300x fewer than MnasNet".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from math import inf
 from typing import Any
 
@@ -14,9 +15,8 @@ from carbon_nas.references import REFERENCES, NasCost, Reference
 from carbon_nas.sources import Source, Tier
 from carbon_nas.uncertain import Interval, printed
 
-__all__ = ["Claim", "ClaimPoint", "ClaimStep", "NUMBERS_OF_SCENARIOS", "OwnRun", "claim_points", "claims", "why_not"]
+__all__ = ["Claim", "ClaimStep", "OwnRun", "claims", "why_not"]
 
-NUMBERS_OF_SCENARIOS = (1, 2, 3, 5, 10, 20, 40, 100, 1000)
 _PROXYLESSNAS = "cai2020-proxylessnas"
 _CLAIMS = {
     _PROXYLESSNAS: "cai2020-claim-proxylessnas",
@@ -60,26 +60,13 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClaimPoint:
-    """A headline ratio somewhere else: another N, fine-tuning, or another published cost of the rival."""
-
-    rival_key: str
-    rival: str
-    n: int
-    fine_tuning: FineTuning
-    mnasnet: MnasNetHours | None
-    unrounded_ratio: float
-    assumption: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class OwnRun:
     """What a run measured: a rival's energy beside that of once-for-all, for the same scenarios.
 
     Attributes:
         n: for how many scenarios both were run.
         accuracy_gap_fraction: accuracy of once-for-all minus the rival's; None if it is not known.
-        fine_tuning: whether the networks cut from the supernet were trained on.
+        fine_tuning: for how long the networks cut from the supernet were trained on; None if it is not known.
     """
 
     label: str
@@ -89,7 +76,7 @@ class OwnRun:
     rival_j: float
     tier: Tier
     accuracy_gap_fraction: float | None = None
-    fine_tuning: FineTuning = FineTuning.NONE
+    fine_tuning: FineTuning | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1 or not (0.0 < self.ofa_j < inf and 0.0 < self.rival_j < inf):
@@ -110,6 +97,7 @@ class ClaimStep:
         after_ratio: where it ends.
         applies: False for a step that this run skips; then nothing changes.
         low_ratio, high_ratio: what `after_ratio` would be at the ends of a range; None where there is none.
+        over: what that range is over, in words; empty where there is none.
         source: None for what the run measured.
     """
 
@@ -121,6 +109,7 @@ class ClaimStep:
     applies: bool = True
     low_ratio: float | None = None
     high_ratio: float | None = None
+    over: str = ""
 
     @property
     def factor_ratio(self) -> float:
@@ -169,45 +158,33 @@ def _rounded(text: str) -> Interval:
     return Interval(low=float(digits) - half, high=float(digits) + half)
 
 
-def claim_points(numbers: Sequence[int] = NUMBERS_OF_SCENARIOS) -> tuple[ClaimPoint, ...]:
-    """Return the headline ratios for several N, every fine-tuning, and every published cost of MnasNet."""
-    return tuple(
-        ClaimPoint(
-            rival_key=rival_key,
-            rival=published_hours()[rival_key].label,
-            n=n,
-            fine_tuning=fine_tuning,
-            mnasnet=mnasnet,
-            unrounded_ratio=_ratio(published_hours(mnasnet or MnasNetHours.TABLE)[rival_key], _ofa(fine_tuning), n),
-            assumption=mnasnet.assumption if mnasnet else "",
-        )
-        for rival_key in _CLAIMS
-        for mnasnet in (tuple(MnasNetHours) if rival_key == MNASNET else (None,))
-        for fine_tuning in FineTuning
-        for n in numbers
-    )
-
-
 def why_not(
-    own: OwnRun | None = None, *, mnasnet: MnasNetHours | None = MnasNetHours.OWN_PAPER
+    own: OwnRun | None = None,
+    *,
+    n: int | None = None,
+    fine_tuning: FineTuning = FineTuning.NONE,
+    mnasnet: MnasNetHours | None = MnasNetHours.OWN_PAPER,
 ) -> tuple[ClaimStep, ...]:
-    """Lead from the published 1,300x to a run's own ratio, step by step.
+    """Lead from the published 1,300x to a run's own ratio, or to the published one at another N, step by step.
 
     Every step begins where the one before it ended, so the product of all factors is the ratio at the end. The size of
     a step depends on the order of the steps; where they lead does not.
 
     Args:
-        own: what the run measured; without it the steps end at the published table, for N from 1 to 40.
+        own: what the run measured; without it the steps end at the published table.
+        n: where they end without a run; None: at the N of the printed table.
+        fine_tuning: of once-for-all, without a run.
         mnasnet: another published cost that MnasNet is charged with on the way; None leaves that step out.
     """
+    end = _to_own(own) if own else _to_number(_ofa().scenarios if n is None else n, fine_tuning)
     steps: list[ClaimStep] = []
-    for step in (*_published(mnasnet), *(_to_own(own) if own else _to_any_number())):
+    for step in (*_published(mnasnet), *end):
         steps.append(replace(step, before_ratio=steps[-1].after_ratio) if steps else step)
     return tuple(steps)
 
 
 def _published(mnasnet: MnasNetHours | None) -> Iterator[ClaimStep]:
-    rival, ofa, proxyless = published_hours()[MNASNET], _ofa(), published_hours()[_PROXYLESSNAS]
+    rival, ofa, proxyless = published_hours()[MNASNET], _ofa(), _proxyless()
     n, claimed = ofa.scenarios, REFERENCES[_CLAIMS[MNASNET]]
     yield _step(
         f"as claimed: MnasNet over once-for-all, N = {n}",
@@ -224,14 +201,14 @@ def _published(mnasnet: MnasNetHours | None) -> Iterator[ClaimStep]:
     )
     if mnasnet and mnasnet is not MnasNetHours.TABLE:
         reference = REFERENCES[mnasnet.reference_key]
-        ratios = [_ratio(published_hours(hours)[MNASNET], ofa, n) for hours in MnasNetHours]
         yield _step(
             f"a search of MnasNet for {reference.text} {reference.printed.unit}, not {MnasNetHours.TABLE} GPU-hours",
             _ratio(published_hours(mnasnet)[MNASNET], ofa, n),
-            "; ".join(filter(None, [mnasnet.assumption, "the range is that of all its published costs"])),
+            mnasnet.assumption,
             reference.printed.source,
-            low_ratio=min(ratios),
-            high_ratio=max(ratios),
+            **_range(
+                "for all its published costs", (published_hours(hours)[MNASNET] for hours in MnasNetHours), ofa, (n,)
+            ),
         )
     yield _step(
         "ProxylessNAS in place of MnasNet as the rival",
@@ -242,40 +219,23 @@ def _published(mnasnet: MnasNetHours | None) -> Iterator[ClaimStep]:
     )
 
 
-def _to_any_number() -> Iterator[ClaimStep]:
-    proxyless, ofa = published_hours()[_PROXYLESSNAS], _ofa()
-    yield _step(
-        f"any number of networks from 1 to {ofa.scenarios}",
-        _ratio(proxyless, ofa, ofa.scenarios),
-        "the range is that of N; no run is at hand to lead further",
-        ofa.source,
-        low_ratio=_ratio(proxyless, ofa, 1),
-        high_ratio=_ratio(proxyless, ofa, ofa.scenarios),
-    )
+def _to_number(n: int, fine_tuning: FineTuning) -> Iterator[ClaimStep]:
+    most = max(n, _ofa().scenarios)
+    yield _number(n, **_range(f"for N from 1 to {most}", (_proxyless(),), _ofa(), (1, most)))
+    if fine_tuning is not FineTuning.NONE:
+        tuned = _ofa(fine_tuning)
+        yield _tuning(n, fine_tuning, **_range(f"for N from 1 to {most}", (_proxyless(),), tuned, (1, most)))
 
 
 def _to_own(own: OwnRun) -> Iterator[ClaimStep]:
-    proxyless, ofa, tuned = published_hours()[_PROXYLESSNAS], _ofa(), _ofa(own.fine_tuning)
-    yield _step(
-        f"N = {own.n} in place of {ofa.scenarios}",
-        _ratio(proxyless, ofa, own.n),
-        "once-for-all pays once, so its advantage shrinks with every network that is not needed",
-        ofa.source,
-    )
-    published_ratio = _ratio(proxyless, tuned, own.n)
-    tunes = own.fine_tuning is not FineTuning.NONE
-    yield _step(
-        f"fine-tuning of every network ({own.fine_tuning})" if tunes else "fine-tuning of every network",
-        published_ratio,
-        f"{tuned.each_gpu_h:,.0f} GPU-hours for each network" if tunes else "skipped: this run does not fine-tune",
-        tuned.source,
-        applies=tunes,
-    )
+    yield _number(own.n)
+    if own.fine_tuning is not None:
+        yield _tuning(own.n, own.fine_tuning)
     gap = own.accuracy_gap_fraction
     stated = "not known" if gap is None else f"{100 * gap:+.1f} percentage points for once-for-all"
     yield _step(
         "equal accuracy",
-        published_ratio,
+        _ratio(_proxyless(), _ofa(own.fine_tuning or FineTuning.NONE), own.n),
         f"no factor of energy; the gap in this run is {stated}",
         None,
         applies=False,
@@ -288,8 +248,42 @@ def _to_own(own: OwnRun) -> Iterator[ClaimStep]:
     )
 
 
+def _number(n: int, **facts: Any) -> ClaimStep:
+    ofa = _ofa()
+    moved = n != ofa.scenarios
+    return _step(
+        f"N = {n} in place of {ofa.scenarios}" if moved else f"N = {n}, as claimed",
+        _ratio(_proxyless(), ofa, n),
+        "once-for-all pays once, so its advantage shrinks with every network that is not needed",
+        ofa.source,
+        **facts,
+    )
+
+
+def _tuning(n: int, fine_tuning: FineTuning, **facts: Any) -> ClaimStep:
+    tuned = _ofa(fine_tuning)
+    tunes = fine_tuning is not FineTuning.NONE
+    return _step(
+        f"fine-tuning of every network ({fine_tuning})" if tunes else "fine-tuning of every network",
+        _ratio(_proxyless(), tuned, n),
+        f"{tuned.each_gpu_h:,.0f} GPU-hours for each network" if tunes else "skipped: this run does not fine-tune",
+        tuned.source,
+        applies=tunes,
+        **facts,
+    )
+
+
 def _step(label: str, ratio: float, note: str, source: Source | None, **facts: Any) -> ClaimStep:
     return ClaimStep(label=label, before_ratio=1.0, after_ratio=ratio, note=note, source=source, **facts)
+
+
+def _range(over: str, rivals: Iterable[NasCost], ofa: NasCost, numbers: Iterable[int]) -> dict[str, Any]:
+    ratios = [_ratio(rival, ofa, n) for rival, n in product(rivals, numbers)]
+    return {"low_ratio": min(ratios), "high_ratio": max(ratios), "over": over}
+
+
+def _proxyless() -> NasCost:
+    return published_hours()[_PROXYLESSNAS]
 
 
 def _accuracy(cost: NasCost) -> str:

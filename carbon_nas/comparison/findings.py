@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from carbon_nas.accounting.scenarios import ScenarioRange
+from carbon_nas.accounting.choices import ChoiceRange
 from carbon_nas.accounting.sites import Sites
-from carbon_nas.accounting.statement import Statement, account
+from carbon_nas.accounting.statement import account
 from carbon_nas.accounting.tornado import Swing, tornado
 from carbon_nas.accounting.uncertainty import Spread, simulate
 from carbon_nas.comparison.by_method import MethodCost, by_method
 from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
 from carbon_nas.comparison.delivery import deliveries
 from carbon_nas.comparison.finished import finished
+from carbon_nas.comparison.hourly import HourlyMean, hourly_means
 from carbon_nas.comparison.payback import FleetPayback, Payback, paybacks, spent_on_networks
 from carbon_nas.comparison.ranges import ranges
 from carbon_nas.comparison.speedup import Speedup, speedups
@@ -36,7 +37,7 @@ class Findings:
 
     Attributes:
         spreads: how sure each cost, ratio and break-even is, by name: parametric intervals.
-        ranges: what another choice of power or PUE would make of each, by name: scenarios, never merged with intervals.
+        ranges: what another choice of power or PUE would make of each, by name: never merged with intervals.
         swings: what moves each ratio or cost most, by name.
         methods: what published methods say of the same activity data.
         claim: from the published ratio to this one, step by step; empty if nobody paid once.
@@ -45,12 +46,12 @@ class Findings:
         paybacks: when cheaper work has returned what finding a network took.
         fleets: the same in the life of a fleet, if one was named.
         fleet: how the networks will be used, if anybody said.
-        filled_share: which part of the energy fell into gaps of a series, where its mean stood in; by view.
+        hourly: what the hours of a series come to over the energy of these phases, and how much of it was filled in.
     """
 
     comparison: Comparison
     spreads: Mapping[str, Spread]
-    ranges: Mapping[str, tuple[ScenarioRange, ...]]
+    ranges: Mapping[str, tuple[ChoiceRange, ...]]
     swings: Mapping[str, tuple[Swing, ...]]
     methods: tuple[MethodCost, ...]
     claim: tuple[ClaimStep, ...]
@@ -58,8 +59,17 @@ class Findings:
     speedups: tuple[Speedup, ...]
     paybacks: tuple[Payback, ...]
     fleets: tuple[FleetPayback, ...]
-    filled_share: Mapping[str, float]
+    hourly: tuple[HourlyMean, ...]
     fleet: Fleet | None = None
+
+    @property
+    def filled_share(self) -> Mapping[str, float]:
+        """The part of the energy that fell into gaps of a series, where its mean stood in; by series."""
+        sites = self.comparison.sites
+        return {
+            one.view if sites.only is not None else f"{one.view} ({sites.sites[one.site].place})": one.mean.filled_share
+            for one in self.hourly
+        }
 
 
 def find(
@@ -106,16 +116,17 @@ def find(
         ranges=switches,
         swings={
             # What is no number to begin with, such as a crossing that is never reached, is moved by nothing.
-            name: tornado(doubt.model, doubt.derived, name, scenarios=switches[name])
+            name: tornado(doubt.model, doubt.derived, name, choices=switches[name])
             for name in switches
         },
         methods=by_method(merged.runs, statements, order, done, methods),
-        claim=() if own is None else why_not(own),
+        # A TPU-hour is no GPU-hour, and nobody asked to take one for the other here.
+        claim=() if own is None else why_not(own, mnasnet=None),
         uses=uses,
         speedups=speedups(comparison.deliveries, margin_fraction=MARGIN_FRACTION),
         paybacks=repaid,
         fleet=fleet,
-        filled_share=_filled_share(statements),
+        hourly=hourly_means(statements),
         fleets=() if fleet is None else tuple(FleetPayback(payback=one, fleet=fleet) for one in repaid),
     )
 
@@ -142,15 +153,3 @@ def own_run(comparison: Comparison, label: str) -> OwnRun | None:
         tier=comparison.tier,
         accuracy_gap_fraction=-gap if gap is not None and gaps[0].strategy != own.strategy else gap,
     )
-
-
-def _filled_share(statements: Sequence[Statement]) -> Mapping[str, float]:
-    """Weigh what was filled in by energy, over everything that was accounted for."""
-    filled_j: dict[str, float] = {}
-    whole_j: dict[str, float] = {}
-    for statement in statements:
-        for entry in statement.entries:
-            for view, share in entry.filled_share.items():
-                whole_j[view] = whole_j.get(view, 0.0) + (entry.energy_j or 0.0)
-                filled_j[view] = filled_j.get(view, 0.0) + share * (entry.energy_j or 0.0)
-    return {view: filled_j[view] / whole if whole else 0.0 for view, whole in whole_j.items()}

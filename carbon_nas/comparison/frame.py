@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from carbon_nas.accounting.statement import Entry, Statement
+from carbon_nas.comparison.charged import Charged, charged
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.errors import UnknownQuantity
-from carbon_nas.ledger.records import Role, Scope
+from carbon_nas.ledger.records import Role
 
 __all__ = ["NUMBERS", "charged_rows", "mass_columns", "mean_or_gap", "sum_or_gap", "whole_number"]
 
@@ -20,13 +21,12 @@ def mass_columns(frame: pd.DataFrame) -> Mapping[str, str]:
     return {name.removeprefix(_MASS): name for name in frame.columns if name.startswith(_MASS)}
 
 
-def _row(run: int, statement: Statement, entry: Entry, views: Sequence[str]) -> dict[str, object]:
+def _row(strategy: str, one: Charged, entry: Entry, views: Sequence[str]) -> dict[str, object]:
     masses_kg = entry.mass_kg
     return {
-        "run": run,
-        "strategy": statement.strategy,
-        "seed": statement.seed,
-        "shared": statement.role == Role.SHARED,
+        "strategy": strategy,
+        "seed": one.seed,
+        "shared": one.shared,
         "phase": entry.phase,
         "name": entry.name,
         "scope": entry.scope,
@@ -40,35 +40,22 @@ def _row(run: int, statement: Statement, entry: Entry, views: Sequence[str]) -> 
 def charged_rows(statements: Sequence[Statement], done: Finished, views: Sequence[str]) -> pd.DataFrame:
     """Return what every strategy and seed is charged with: one row for each entry, shared ones copied to all.
 
-    Lost attempts are left out, and so is the use phase, which is no part of what it cost to find a network.
-
     Raises:
         UnknownQuantity: if the energy of an entry is not known.
     """
+    strategies = dict.fromkeys(one.strategy for one in statements if one.role != Role.SHARED)
     rows = [
-        _row(number, statement, entry, views)
-        for number, statement in enumerate(statements)
-        for entry in statement.entries
-        if not entry.wasted and entry.scope in (Scope.ONCE, Scope.PER_SCENARIO)
+        _row(strategy, one, entry, views)
+        for strategy in strategies
+        # Shared work comes first, as it was run.
+        for one in sorted(charged(statements, strategy, done), key=lambda one: (one.seed, not one.shared))
+        for entry in one.entries
     ]
     numbers = [*NUMBERS, *(f"{_MASS}{view}" for view in views)]
     # As floats, for a column of nothing but None would be one of objects, which pandas cannot add.
-    frame = _charged(pd.DataFrame(rows).astype(dict.fromkeys(numbers, float)))
-    once = frame["scope"] != Scope.PER_SCENARIO
-    frame = frame[frame["seed"].isin(done.seeds) & (once | frame["scenario"].isin(done.scenarios))]
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
     _complete(frame)
     return frame
-
-
-def _charged(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give every strategy and seed its own copy of the shared rows: each alone would have had to pay them."""
-    own, shared = frame[~frame["shared"]], frame[frame["shared"]]
-    copies = [
-        shared.assign(strategy=strategy, seed=seed)
-        for strategy, seed in own[["strategy", "seed"]].drop_duplicates().itertuples(index=False)
-    ]
-    # Shared work comes first, as it was run.
-    return pd.concat([*copies, own], ignore_index=True) if copies else own
 
 
 def _complete(frame: pd.DataFrame) -> None:

@@ -1,6 +1,6 @@
 """The power of a GPU with its share of the host: two published values that disagree, and one's own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -13,7 +13,7 @@ from carbon_nas.sources import Source, Tier
 from carbon_nas.uncertain import Interval, Uncertain
 from carbon_nas.units import total
 
-__all__ = ["GpuPower", "gpu_power", "gpu_powers", "measured_power", "required_power"]
+__all__ = ["GpuPower", "gpu_power", "gpu_powers", "measured_power"]
 
 _GPU = "gpu:"
 # Patterson et al. 2021, Table 3, V100 GPU, column "StDev %". So small a deviation is that of the logarithm as well.
@@ -51,7 +51,7 @@ class GpuPower:
 def gpu_powers() -> Mapping[str, GpuPower]:
     """Return the published powers of a V100 by the name under which they can be asked for.
 
-    They differ by more than their spreads: a range of scenarios, to be shown side by side.
+    They differ by more than their spreads: a range of choices, to be shown side by side.
     """
     scaled, measured = REFERENCES[FACTOR_ROWS["V100"]], REFERENCES["patterson2021-power-v100"]
     return {
@@ -117,22 +117,6 @@ def measured_power(runs: Iterable[Run]) -> GpuPower | None:
         tier=Tier.weakest(tiers) or Tier.MODELLED,
         note="all components over the time GPUs were held; its spread is not quantified here",
     )
-
-
-def required_power(runs: Sequence[Run]) -> GpuPower:
-    """Return the mean power of a GPU in some runs, as `measured_power` does.
-
-    Raises:
-        UnknownQuantity: if no GPU was metered, or its energy or device time is not known.
-    """
-    found = measured_power(runs)
-    if found is None:
-        raise UnknownQuantity(
-            "no GPU was metered, so there is no power per GPU",
-            where=", ".join(run.path.name for run in runs) or None,
-            cure="take a ledger of a machine with a GPU, or give the power in watts",
-        )
-    return found
 
 
 def _counts(activity: Activity) -> bool:

@@ -17,7 +17,7 @@ class Payback:
 
     Attributes:
         rival: the strategy of the network that would work in its place.
-        spent_j: what finding it took.
+        spent_j: IT energy that finding it took. No PUE applies to either side: how the field is cooled nobody knows.
         rival_spent_j: what finding the rival took; None if that is not known.
         told_apart: whether the saving is more than twice the random uncertainty of the sensors, both networks taken
             together; None: not quantified. How much another stretch at work would differ is not in it.

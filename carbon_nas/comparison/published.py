@@ -11,16 +11,13 @@ from math import isfinite
 
 from carbon_nas.accounting.quantities import ItEnergy, LocationBasedMass
 from carbon_nas.comparison.gpu_power import GpuPower, gpu_powers
-from carbon_nas.comparison.published_hours import (
-    MNASNET,
-    BreakEvenRow,
-    FineTuning,
-    MnasNetHours,
+from carbon_nas.comparison.published_break_even import (
     PublishedBreakEven,
+    UpfrontBreakEven,
     break_evens,
     break_evens_of_upfront,
-    published_hours,
 )
+from carbon_nas.comparison.published_hours import MNASNET, FineTuning, MnasNetHours, published_hours
 from carbon_nas.errors import InvalidSite, UsageError
 from carbon_nas.references import REFERENCES, NasCost, nas_costs, usd_per_gpu_h
 from carbon_nas.uncertain import Interval, printed
@@ -29,7 +26,7 @@ __all__ = [
     "Footprint",
     "PrintedCells",
     "PublishedRow",
-    "PublishedScenario",
+    "PublishedSetting",
     "PublishedTable",
     "recompute",
     "strubell2019",
@@ -39,8 +36,8 @@ _S_PER_H = 3_600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PublishedScenario:
-    """The factors by which GPU-hours become energy, CO2e and dollars.
+class PublishedSetting:
+    """The number of scenarios, which hours are meant, and the factors by which they become energy, CO2e and dollars.
 
     Attributes:
         n: the number of deployment scenarios.
@@ -138,12 +135,12 @@ class PrintedCells:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedRow:
-    """One method at the N of the scenario, beside what was printed.
+    """One method at the N of a setting, beside what was printed.
 
     Attributes:
         gpu_h: without rounding, of what is reported.
-        upfront_ratio: its hours over those of once-for-all, with the fine-tuning of the scenario.
-        footprints: at the power of the scenario first, then at every other published power.
+        upfront_ratio: its hours over those of once-for-all, with the fine-tuning of the setting.
+        footprints: at the power of the setting first, then at every other published power.
         unreported: "search" or "training" where the paper prints a dash: then all numbers are lower bounds.
         assumption: what was assumed beyond the table; empty if nothing was.
     """
@@ -166,28 +163,28 @@ class PublishedRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedTable:
-    """The table at a scenario.
+    """The table at a setting.
 
     Attributes:
         break_evens: of every pair of rows, in the order of the table.
         against_upfront: the same against once-for-all, a row for each rival.
     """
 
-    scenario: PublishedScenario
+    setting: PublishedSetting
     rows: tuple[PublishedRow, ...]
     break_evens: tuple[PublishedBreakEven, ...]
-    against_upfront: tuple[BreakEvenRow, ...]
+    against_upfront: tuple[UpfrontBreakEven, ...]
 
 
-def strubell2019() -> PublishedScenario:
-    """Return the scenario of the printed table: 40 networks, 188 W, PUE 1.58, 0.954 lb/kWh, 3.06 dollars.
+def strubell2019() -> PublishedSetting:
+    """Return the setting of the printed table: 40 networks, 188 W, PUE 1.58, 0.954 lb/kWh, 3.06 dollars.
 
     Source: derived, since the table prints no factor: Strubell et al. 2019, Table 3, BERT row, and equations 1 and 2;
     price of an AWS p3.16xlarge on demand over its 8 GPUs.
     """
     row = FineTuning.NONE.row_key
     found = {one.name: one.number for one in REFERENCES[row].inputs}
-    return PublishedScenario(
+    return PublishedSetting(
         n=nas_costs()[row].scenarios,
         power=gpu_powers()["strubell2019"],
         pue=found["pue"],
@@ -196,21 +193,21 @@ def strubell2019() -> PublishedScenario:
     )
 
 
-def recompute(scenario: PublishedScenario) -> PublishedTable:
-    """Compute the whole table at a scenario."""
-    hours = published_hours(scenario.mnasnet)
-    upfront = hours[scenario.fine_tuning.row_key]
+def recompute(setting: PublishedSetting) -> PublishedTable:
+    """Compute the whole table at a setting."""
+    hours = published_hours(setting.mnasnet)
+    upfront = hours[setting.fine_tuning.row_key]
     return PublishedTable(
-        scenario=scenario,
-        rows=tuple(_row(cost, upfront, scenario) for cost in hours.values()),
-        break_evens=break_evens(scenario.mnasnet),
-        against_upfront=break_evens_of_upfront(scenario.mnasnet),
+        setting=setting,
+        rows=tuple(_row(cost, upfront, setting) for cost in hours.values()),
+        break_evens=break_evens(setting.mnasnet),
+        against_upfront=break_evens_of_upfront(setting.mnasnet),
     )
 
 
-def _row(cost: NasCost, upfront: NasCost, scenario: PublishedScenario) -> PublishedRow:
-    gpu_h = cost.gpu_h(scenario.n)
-    powers = dict.fromkeys((scenario.power, *gpu_powers().values()))
+def _row(cost: NasCost, upfront: NasCost, setting: PublishedSetting) -> PublishedRow:
+    gpu_h = cost.gpu_h(setting.n)
+    powers = dict.fromkeys((setting.power, *gpu_powers().values()))
     return PublishedRow(
         key=cost.key,
         label=cost.label,
@@ -219,12 +216,12 @@ def _row(cost: NasCost, upfront: NasCost, scenario: PublishedScenario) -> Publis
         once_gpu_h=cost.once_gpu_h,
         each_gpu_h=cost.each_gpu_h,
         gpu_h=gpu_h,
-        upfront_ratio=gpu_h / upfront.gpu_h(scenario.n),
-        footprints=tuple(scenario.footprint(gpu_h, power) for power in powers),
-        cost_usd=gpu_h * scenario.usd_per_gpu_h,
+        upfront_ratio=gpu_h / upfront.gpu_h(setting.n),
+        footprints=tuple(setting.footprint(gpu_h, power) for power in powers),
+        cost_usd=gpu_h * setting.usd_per_gpu_h,
         as_printed=_as_printed(nas_costs()[cost.key]),
         unreported=cost.unreported,
-        assumption=scenario.mnasnet.assumption if cost.key == MNASNET else "",
+        assumption=setting.mnasnet.assumption if cost.key == MNASNET else "",
         note=cost.note,
     )
 

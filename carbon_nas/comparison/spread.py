@@ -1,24 +1,38 @@
 """How sure a comparison is: its costs as sums of products, and what is known about every factor of them."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from math import exp, hypot, log1p, sqrt
+from math import isclose
 
+from carbon_nas.accounting.embodied import embodied_mass
+from carbon_nas.accounting.grid import Grid
 from carbon_nas.accounting.model import Derivation, Derived, Factor, Model, Term, crossing, unit_of
+from carbon_nas.accounting.quantities import MarginalMass, MarketBasedMass
 from carbon_nas.accounting.site import Site
-from carbon_nas.accounting.statement import Part, Statement
-from carbon_nas.comparison.charged import charged
+from carbon_nas.accounting.statement import Statement
+from carbon_nas.accounting.uncertainty import Spread
+from carbon_nas.comparison.doubts import Doubts, doubts, power_name
 from carbon_nas.comparison.finished import Finished
-from carbon_nas.ledger.records import Scope
-from carbon_nas.sources import Tier
-from carbon_nas.uncertain import mean_gsd_ratio
-from carbon_nas.units import total
+from carbon_nas.comparison.spending import EACH, ONCE, Spending, spending
 
-__all__ = ["SpreadModel", "break_even_name", "power_name", "ratio_name", "spread_model"]
+__all__ = [
+    "EMBODIED",
+    "MARGINAL",
+    "MARKET_BASED",
+    "SpreadModel",
+    "WHOLE",
+    "break_even_name",
+    "cost_name",
+    "power_name",
+    "ratio_name",
+    "same",
+    "spread_model",
+]
 
-ONCE, EACH = "once", "each"
+MARKET_BASED, MARGINAL, EMBODIED, WHOLE = "market-based", "marginal", "embodied", "in operation and embodied"
+ENERGY, CO2E = "energy", "CO2e"
+_SAME_RATIO = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,23 +40,30 @@ class SpreadModel:
     """A model and what is derived from it: the cost of each strategy, their ratios, and where their curves cross.
 
     Attributes:
-        unit: kg of CO2e where the site is named, else joules.
+        unit: of costs: kg of CO2e where the site is named, else joules.
+        of: what ratios and crossings are of: "energy", or "CO2e" where sites differ, so that the two are not the same.
         scenarios: for how many scenarios the costs are.
     """
 
     model: Model
     derived: Mapping[str, Derivation]
     unit: str
+    of: str
     scenarios: int
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of what readers are shown; the totals of the model are parts of these."""
+        return tuple(self.derived)
 
     def unit_of(self, name: str) -> str:
         """Return the unit of one of its quantities; a ratio has none."""
         return unit_of(self.model, self.derived, name)
 
 
-def power_name(component: str) -> str:
-    """Return the name of the factor by which the power of a component may be off; with several sites it begins so."""
-    return f"power of {component}"
+def cost_name(strategy: str, view: str = "") -> str:
+    """Return the name of a cost: the location-based one, or energy, if no view is named."""
+    return f"{strategy}, {view}" if view else strategy
 
 
 def ratio_name(strategy: str, rival: str) -> str:
@@ -50,226 +71,169 @@ def ratio_name(strategy: str, rival: str) -> str:
     return f"{strategy} / {rival}"
 
 
-def break_even_name(upfront: str, rival: str) -> str:
-    """Return the name of a break-even."""
-    return f"N*, {upfront} against {rival}"
+def break_even_name(upfront: str, rival: str, of: str = ENERGY) -> str:
+    """Return the name of a break-even: by CO2e it is another one than by energy."""
+    return f"N*{'' if of == ENERGY else f' by {of}'}, {upfront} against {rival}"
 
 
-@dataclass(slots=True)
-class _Sum:
-    """What one component used, and what its sensor says about itself."""
-
-    energy_j: float = 0.0
-    systematic_u_j: float | None = 0.0
-    random_u_j: list[float | None] = field(default_factory=list)
-    tiers: set[Tier] = field(default_factory=set)
-
-    def add(self, part: Part, share_ratio: float) -> None:
-        self.energy_j += total([part.energy_j]) * share_ratio
-        self.tiers.add(part.tier)
-        self.random_u_j.append(None if part.random_u_j is None else part.random_u_j * share_ratio)
-        if part.systematic_u_j is None or self.systematic_u_j is None:
-            self.systematic_u_j = None
-        else:
-            self.systematic_u_j += part.systematic_u_j * share_ratio
-
-    @property
-    def measured(self) -> bool:
-        return self.tiers == {Tier.MEASURED}
-
-    def chance_ratio(self) -> float | None:
-        known = [u_j for u_j in self.random_u_j if u_j is not None]
-        if len(known) < len(self.random_u_j) or not self.energy_j:
-            return None
-        return _gsd_ratio(hypot(*known) / self.energy_j)
-
-    def gain_ratio(self) -> float | None:
-        if not self.measured or self.systematic_u_j is None or not self.energy_j:
-            return None
-        return _gsd_ratio(self.systematic_u_j / self.energy_j)
-
-
-def _gsd_ratio(relative_ratio: float) -> float:
-    """Return the geometric standard deviation of a log-normal with a relative standard deviation."""
-    return exp(sqrt(log1p(relative_ratio**2)))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Place:
-    """Where joules of one term were used: a bucket of a strategy, by whom, at which site, by which component.
-
-    Sites go by their number: one may hold a year of hours, and would be hashed anew for every part of every phase.
-    """
-
-    strategy: str
-    bucket: str
-    owner: str
-    site: int
-    component: str
+def same(spread: Spread | None, value: float | None) -> bool:
+    """Tell whether a spread is that of a number: nothing is shown with the spread of another quantity."""
+    if spread is None or spread.value is None or value is None:
+        return False
+    return isclose(spread.value, value, rel_tol=_SAME_RATIO)
 
 
 def spread_model(statements: Sequence[Statement], strategies: Sequence[str], done: Finished) -> SpreadModel:
     """Write the cost of strategies as sums of products: joules by component, times PUE, times intensity.
 
     A sensor's gain, a PUE and an intensity are one factor each, whoever used them, so they cancel where both sides of
-    a ratio share them. What chance adds at the edges of windows belongs to the ledger in which it stands.
+    a ratio share them. What chance adds belongs to the strategy whose seeds scatter. By contract, at the margin, and
+    with the making of hardware it is written where every site of a strategy tells of that.
 
     Raises:
         UnknownQuantity: if the energy of a phase is not known.
     """
     named = all(one.site.named for one in statements)
-    sites = list(dict.fromkeys(one.site for one in statements))
-    numbers = {id(one): sites.index(one.site) for one in statements}
-    labels = _labels(sites)
-    sums: dict[_Place, _Sum] = defaultdict(_Sum)
-    seeds: dict[tuple[str, str], dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for strategy in strategies:
-        for one in charged(statements, strategy, done):
-            for entry in one.entries:
-                once = entry.scope == Scope.ONCE
-                share_ratio = 1.0 / len(done.seeds) / (1 if once else len(done.scenarios))
-                for part in entry.parts:
-                    place = _Place(
-                        strategy=strategy,
-                        bucket=ONCE if once else EACH,
-                        owner="shared work" if one.shared else strategy,
-                        site=numbers[id(one.statement)],
-                        component=part.component,
-                    )
-                    sums[place].add(part, share_ratio)
-                    if not one.shared:
-                        site = one.statement.site
-                        seeds[strategy, place.bucket][one.seed] += _cost(site, total([part.energy_j]), named=named)
-    factors: dict[str, Factor] = {}
     unit = "kg" if named else "J"
-    totals: dict[str, list[Term]] = {
-        _total_name(strategy, bucket): [Term(value=0.0, unit=unit)]
-        for strategy in strategies
-        for bucket in (ONCE, EACH)
-    }
-    for place, spent in sums.items():
-        site = sites[place.site]
-        mine = dict(_factors(place, spent, sums, site, labels[place.site], named=named))
-        if place.owner == place.strategy:
-            mine |= _chance(place, list(seeds[place.strategy, place.bucket].values()))
-        factors.update(mine)
-        value = _cost(site, spent.energy_j, named=named)
-        totals[_total_name(place.strategy, place.bucket)].append(Term(value=value, unit=unit, factors=tuple(mine)))
+    spent = spending(statements, strategies, done)
+    known = doubts(spent, _costs(spent, named=named))
+    written = _Terms(spent=spent, known=known, named=named)
+    factors: dict[str, Factor] = {}
+    totals: dict[str, tuple[Term, ...]] = {}
+    for strategy in strategies:
+        for view in _views(spent.sites_of(strategy), named=named):
+            for paid in (ONCE, EACH):
+                terms = [_Counted(term=Term(value=0.0, unit="kg" if view else unit), factors={})]
+                terms += written.of(strategy, view, paid)
+                totals[_total_name(strategy, view, paid)] = tuple(one.term for one in terms)
+                for one in terms:
+                    factors |= one.factors
+    model = Model(factors=factors, totals=totals)
+    of = CO2E if named and len(spent.sites) > 1 else ENERGY
     return SpreadModel(
-        model=Model(factors=factors, totals={name: tuple(terms) for name, terms in totals.items()}),
-        derived=_derived(
-            {strategy: sum(term.value for term in totals[_total_name(strategy, ONCE)]) for strategy in strategies},
-            len(done.scenarios),
-            unit,
-        ),
+        model=model,
+        derived=_derived(model, strategies, len(done.scenarios), of),
         unit=unit,
+        of=of,
         scenarios=len(done.scenarios),
     )
+
+
+def _costs(spent: Spending, *, named: bool) -> Mapping[tuple[str, str], Sequence[float]]:
+    """Return what own work cost, seed by seed."""
+    return {
+        key: [
+            sum(_cost(spent.sites[number], energy_j, named=named) for number, energy_j in by_site.items())
+            for by_site in seeds
+        ]
+        for key, seeds in spent.seeds_j.items()
+    }
 
 
 def _cost(site: Site, energy_j: float, *, named: bool) -> float:
     return site.mass_kg(energy_j, site.grids[0]) if named else site.energy(energy_j).joules
 
 
-def _chance(place: _Place, costs: Sequence[float]) -> dict[str, Factor]:
-    """Return what another seed would have made of it; shared work was done once, and nobody knows for that."""
-    gsd_ratio = mean_gsd_ratio(costs)
-    origin = (
-        f"the mean of {len(costs)} seeds, as they scatter"
-        if gsd_ratio is not None
-        else f"{'one seed tells' if len(costs) == 1 else 'two seeds tell'} nothing of chance"
-    )
-    return {f"chance in {place.strategy}, {place.bucket}": Factor(gsd_ratio=gsd_ratio, origin=origin)}
-
-
-def _total_name(strategy: str, bucket: str) -> str:
-    return f"{strategy}, {bucket}"
+def _views(sites: Sequence[Site], *, named: bool) -> Iterator[str]:
+    yield ""
+    if named and all(site.market is not None for site in sites):
+        yield MARKET_BASED
+    if all(isinstance(site.marginal, Grid) for site in sites):
+        yield MARGINAL
+    if all(site.embodied for site in sites):
+        yield EMBODIED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Labels:
-    """What a site and its grid are called here."""
+class _Counted:
+    """A term with the factors that it names."""
 
-    site: str
-    grid: str
-    alone: bool
-
-    def at(self, words: str) -> str:
-        """Return words that tell the site too, where there is more than one."""
-        return words if self.alone else f"{words}, {self.site}"
+    term: Term
+    factors: Mapping[str, Factor]
 
 
-def _labels(sites: Sequence[Site]) -> list[_Labels]:
-    # Two sites are two, whatever they are called: what they have in common nobody has said. One grid is one.
-    grids = list(dict.fromkeys(site.grids[0] for site in sites))
-    names = _numbered([site.place for site in sites])
-    powers = dict(zip(grids, _numbered([grid.name for grid in grids]), strict=True))
-    alone = len(sites) == 1
-    return [
-        _Labels(site=name, grid=powers[site.grids[0]], alone=alone) for site, name in zip(sites, names, strict=True)
-    ]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Terms:
+    """Writes what was spent as terms."""
+
+    spent: Spending
+    known: Doubts
+    named: bool
+
+    def of(self, strategy: str, view: str, paid: str) -> Iterator[_Counted]:
+        """Yield the terms of one strategy by one view."""
+        if view == EMBODIED:
+            yield from self._made(strategy, paid)
+            return
+        for (at, component), spent in self.spent.parts.items():
+            if (at.strategy, at.paid) == (strategy, paid):
+                site = self.spent.sites[at.site]
+                factors = dict(self.known.of(at, component, spent))
+                grid = {"": site.grids[0], MARKET_BASED: site.market, MARGINAL: site.marginal}[view]
+                if isinstance(grid, Grid) and (view or self.named):
+                    factors |= [self.known.intensities[grid]]
+                yield _counted(self._value(site, spent.energy_j, view), "kg" if view or self.named else "J", factors)
+
+    def _value(self, site: Site, energy_j: float, view: str) -> float:
+        if view == MARKET_BASED and site.market is not None:
+            return MarketBasedMass.emitted(site.energy(energy_j), site.market.intensity_g_per_kwh).kg
+        if view == MARGINAL and isinstance(site.marginal, Grid):
+            return MarginalMass.emitted(site.energy(energy_j), site.marginal.intensity_g_per_kwh).kg
+        return _cost(site, energy_j, named=self.named)
+
+    def _made(self, strategy: str, paid: str) -> Iterator[_Counted]:
+        for (at, number), held_s in self.spent.held_s.items():
+            if (at.strategy, at.paid) == (strategy, paid):
+                item = self.spent.sites[at.site].embodied[number]
+                factors = dict([self.known.makings[item]])
+                # A seed that takes longer uses more and holds its hardware for longer: one chance for both.
+                if (chance := self.known.chance(at)) is not None:
+                    factors |= [chance]
+                yield _counted(embodied_mass(item, held_s).kg, "kg", factors)
 
 
-def _numbered(names: Sequence[str]) -> list[str]:
-    return [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, start=1)]
+def _counted(value: float, unit: str, factors: Mapping[str, Factor]) -> _Counted:
+    return _Counted(term=Term(value=value, unit=unit, factors=tuple(factors)), factors=factors)
 
 
-def _factors(
-    place: _Place, spent: _Sum, sums: Mapping[_Place, _Sum], site: Site, labels: _Labels, *, named: bool
-) -> Iterator[tuple[str, Factor]]:
-    # One sensor, one gain: over everything that it metered, for whomever.
-    sensor = _Sum()
-    for other, its in sums.items():
-        if (other.component, other.site) == (place.component, place.site):
-            sensor.energy_j += its.energy_j
-            sensor.tiers |= its.tiers
-            gone = sensor.systematic_u_j is None or its.systematic_u_j is None
-            sensor.systematic_u_j = None if gone else (sensor.systematic_u_j or 0.0) + (its.systematic_u_j or 0.0)
-    gain_ratio = sensor.gain_ratio()
-    yield (
-        labels.at(power_name(place.component)),
-        Factor(
-            gsd_ratio=gain_ratio,
-            origin="the gain of its sensor, as its meter states it"
-            if gain_ratio is not None
-            else "nobody states how accurate its sensor is"
-            if sensor.measured
-            else "a formula gave it, which has a range and no spread",
-        ),
-    )
-    if spent.measured:
-        yield (
-            labels.at(f"edges of {place.owner}, {place.bucket}, {place.component}"),
-            Factor(gsd_ratio=spent.chance_ratio(), origin="readings at the edges of phases, as the ledger states them"),
-        )
-    if site.host_ratio or site.idle_ratio:
-        yield f"shares at {labels.site}", Factor(gsd_ratio=None, origin="host and idle shares have no stated spread")
-    if site.pue is not None:
-        stated = "as the site states it" if site.pue_gsd_ratio is not None else "the site states no spread"
-        yield f"PUE at {labels.site}", Factor(gsd_ratio=site.pue_gsd_ratio, origin=stated)
-    if named:
-        grid = site.grids[0]
-        stated = "as the site states it" if grid.gsd_ratio is not None else "its source states no spread"
-        yield f"intensity of {labels.grid}", Factor(gsd_ratio=grid.gsd_ratio, origin=stated, source=grid.source)
+def _total_name(strategy: str, view: str, paid: str) -> str:
+    return f"{cost_name(strategy, view)}, {paid}"
 
 
-def _derived(once: Mapping[str, float], scenarios: int, unit: str) -> dict[str, Derivation]:
-    whole = {strategy: _whole(strategy, scenarios) for strategy in once}
-    derived: dict[str, Derivation] = {name: Derived(unit=unit, of=of) for name, of in whole.items()}
-    for one, other in combinations(once, 2):
-        derived[ratio_name(one, other)] = Derived(unit="", of=_quotient(whole[one], whole[other]))
+def _derived(model: Model, strategies: Sequence[str], scenarios: int, of: str) -> dict[str, Derivation]:
+    derived: dict[str, Derivation] = {}
+    for view in ("", MARKET_BASED, MARGINAL, EMBODIED):
+        for strategy in strategies:
+            if (name := _total_name(strategy, view, ONCE)) in model.totals:
+                unit = model.totals[name][0].unit
+                derived[cost_name(strategy, view)] = Derived(unit=unit, of=_whole(strategy, view, scenarios))
+    for strategy in strategies:
+        parts = derived[strategy], derived.get(cost_name(strategy, EMBODIED))
+        # As the Software Carbon Intensity adds them. Without a named site there are joules, and nothing to add.
+        if parts[1] is not None and model.totals[_total_name(strategy, "", ONCE)][0].unit == "kg":
+            derived[cost_name(strategy, WHOLE)] = Derived(unit="kg", of=_sum(parts[0], parts[1]))
+    for one, other in combinations(strategies, 2):
+        derived[ratio_name(one, other)] = Derived(unit="", of=_quotient(derived[one], derived[other]))
         # A crossing is looked for from whoever pays more once.
-        upfront, rival = (one, other) if once[one] >= once[other] else (other, one)
-        derived[break_even_name(upfront, rival)] = crossing(
-            upfront=(_total_name(upfront, ONCE), _total_name(upfront, EACH)),
-            rival=(_total_name(rival, ONCE), _total_name(rival, EACH)),
+        upfront, rival = (one, other) if _once(model, one) >= _once(model, other) else (other, one)
+        derived[break_even_name(upfront, rival, of)] = crossing(
+            upfront=(_total_name(upfront, "", ONCE), _total_name(upfront, "", EACH)),
+            rival=(_total_name(rival, "", ONCE), _total_name(rival, "", EACH)),
         )
     return derived
 
 
-def _whole(strategy: str, scenarios: int) -> Derivation:
-    once, each = _total_name(strategy, ONCE), _total_name(strategy, EACH)
+def _once(model: Model, strategy: str) -> float:
+    return sum(term.value for term in model.totals[_total_name(strategy, "", ONCE)])
+
+
+def _whole(strategy: str, view: str, scenarios: int) -> Derivation:
+    once, each = (_total_name(strategy, view, paid) for paid in (ONCE, EACH))
     return lambda totals: totals[once] + scenarios * totals[each]
+
+
+def _sum(one: Derivation, other: Derivation) -> Derivation:
+    return lambda totals: one(totals) + other(totals)
 
 
 def _quotient(over: Derivation, under: Derivation) -> Derivation:

@@ -3,7 +3,7 @@
 from carbon_nas.references.checks import Check, checks
 from carbon_nas.references.device_hours import DeviceHours, device_hours
 from carbon_nas.references.equivalents import Equivalent, equivalents
-from carbon_nas.references.factors import lb_per_gpu_h, measured_power_w, power_per_gpu_w, usd_per_gpu_h
+from carbon_nas.references.factors import lb_per_gpu_h, power_per_gpu_w, usd_per_gpu_h
 from carbon_nas.references.nas_costs import NasCost, nas_costs
 from carbon_nas.references.register import REFERENCES, Input, Kind, Reference
 from carbon_nas.references.waterfall import Step, waterfall
@@ -22,7 +22,6 @@ __all__ = [
     "device_hours",
     "equivalents",
     "lb_per_gpu_h",
-    "measured_power_w",
     "nas_costs",
     "power_per_gpu_w",
     "usd_per_gpu_h",

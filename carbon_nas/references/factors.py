@@ -9,7 +9,7 @@ from carbon_nas.references.library import number, paper
 from carbon_nas.references.register import REFERENCES, Reference
 from carbon_nas.uncertain import Interval
 
-__all__ = ["FACTOR_ROWS", "lb_per_gpu_h", "measured_power_w", "power_per_gpu_w", "usd_per_gpu_h"]
+__all__ = ["FACTOR_ROWS", "lb_per_gpu_h", "power_per_gpu_w", "usd_per_gpu_h"]
 
 FACTOR_ROWS: Mapping[str, str] = MappingProxyType({"P100": "strubell2019-nas", "V100": "strubell2019-bert-base"})
 """The row of Strubell et al. 2019, Table 3, whose power and devices give the factor of an accelerator."""
@@ -45,20 +45,6 @@ def usd_per_gpu_h() -> float:
     """
     constant = paper("cai2020").constant
     return number(constant["price"].text) / number(constant["gpus"].text)
-
-
-def measured_power_w(accelerator: str) -> float:
-    """Return the average system power that Patterson et al. 2021 measured for one accelerator.
-
-    Raises:
-        UnknownName: if they measured none.
-
-    Source: Patterson et al. 2021, Table 3.
-    """
-    key = f"patterson2021-power-{accelerator.lower()}"
-    if key not in REFERENCES:
-        raise UnknownName(f"no measured power is published for {accelerator!r}", where="Patterson et al. 2021, Table 3")
-    return REFERENCES[key].printed.value
 
 
 def _row(accelerator: str) -> Reference:

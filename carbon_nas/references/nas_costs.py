@@ -55,11 +55,6 @@ class NasCost:
             raise ValueError(f"{self.key} reports neither search nor training, so it has no cost")
 
     @property
-    def paper_key(self) -> str:
-        """The paper that prints the row."""
-        return self.source.key
-
-    @property
     def unreported(self) -> tuple[str, ...]:
         """What the row leaves out: its hours are a partial sum, and so a lower bound."""
         columns = {

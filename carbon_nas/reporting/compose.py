@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from carbon_nas.accounting.tornado import drawn
 from carbon_nas.comparison.findings import Findings
 from carbon_nas.comparison.speedup import PUBLISHED_SPEEDUPS
 from carbon_nas.comparison.table import Comparison
@@ -10,11 +11,11 @@ from carbon_nas.meters.base import Component
 from carbon_nas.references.register import Reference
 from carbon_nas.references.waterfall import waterfall
 from carbon_nas.reporting.cells import Carbon
+from carbon_nas.reporting.claims import claim_table
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
 from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
-from carbon_nas.reporting.doubt import headline, range_table, spread_table, swing_table
-from carbon_nas.reporting.factors import embodied_table, factor_sources, factor_table
-from carbon_nas.reporting.likeness import likeness_sources, likeness_table
+from carbon_nas.reporting.equivalents import equivalent_sources, equivalent_table
+from carbon_nas.reporting.factors import embodied_table, factor_sources, factor_table, mixed_bases
 from carbon_nas.reporting.measurement import (
     component_table,
     disturbances,
@@ -27,8 +28,9 @@ from carbon_nas.reporting.networks import delivery_table
 from carbon_nas.reporting.numbers import energy, kwh, points, scenarios, significant
 from carbon_nas.reporting.opinions import cross_check_table, disagreements
 from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
-from carbon_nas.reporting.record import claim_table, waterfall_table
+from carbon_nas.reporting.record import waterfall_table
 from carbon_nas.reporting.scale import scale_table
+from carbon_nas.reporting.uncertainty import headline, range_table, spread_table, swing_table
 from carbon_nas.reporting.use import fleet_table, payback_table, speedup_table, use_table
 from carbon_nas.reporting.verdict import caveats, emissions, verdict
 from carbon_nas.sources import Source, Tier
@@ -110,7 +112,7 @@ def _sources(
     found += [step.source for step in findings.claim if step.source is not None]
     found += [one.source for one in PUBLISHED_SPEEDUPS]
     found.append(Source(key="ipcc2006", where="uncertainty: Approach 1 and 2, side by side"))
-    found += likeness_sources() if equivalents else ()
+    found += equivalent_sources() if equivalents else ()
     found += dict.fromkeys(source for run in runs for part in run.components.values() for source in _metered(part))
     if any(check.tool.startswith("codecarbon") for run in runs for check in run.cross_checks):
         found.append(Source(key="codecarbon", where="the second opinion: OfflineEmissionsTracker"))
@@ -144,6 +146,7 @@ def compose(
         verdict=verdict(comparison, findings.spreads),
         caveats=(
             *caveats(comparison, quick=name.endswith("-quick"), filled_share=findings.filled_share),
+            *(mixed_bases(comparison.sites) if comparison.sites.named else ()),
             *_unused(findings),
             *disturbances(runs),
             *disagreements(runs),
@@ -162,7 +165,7 @@ def compose(
                     ),
                     break_even_table(comparison),
                     curve_table(comparison),
-                    likeness_table(comparison) if equivalents else None,
+                    equivalent_table(comparison) if equivalents else None,
                 ),
             ),
             Section(
@@ -203,7 +206,7 @@ def compose(
             Section(
                 title="Method",
                 blocks=_kept(
-                    factor_table(comparison.sites),
+                    factor_table(comparison.sites, findings.hourly),
                     embodied_table(comparison.sites),
                     method_table(findings.methods),
                     input_table(findings.methods),
@@ -228,7 +231,7 @@ def _doubt(findings: Findings) -> Iterator[Block | None]:
     yield spread_table(findings)
     yield range_table(findings)
     name = headline(findings)
-    if name is not None and findings.swings.get(name):
+    if name is not None and drawn(findings.swings.get(name, ())):
         yield FigureBlock(
             key="tornado",
             title=f"What moves {name} most",

@@ -25,22 +25,45 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A table column; `key` is its name in data files, with the unit in it."""
+    """A table column.
+
+    Attributes:
+        key: its name in data files, with the unit in it.
+        shown: False for what only programs want: it stands in data files, and on no page.
+    """
 
     key: str
     title: str
     numeric: bool = True
+    shown: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table, which also becomes `data/<key>.csv`."""
+    """A table, which also becomes `data/<key>.csv`.
+
+    Attributes:
+        folded: the page shows its title, and its rows when they are asked for.
+    """
 
     key: str
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    folded: bool = False
+
+    @property
+    def shown_columns(self) -> tuple[Column, ...]:
+        """The columns that a page shows."""
+        return tuple(column for column in self.columns if column.shown)
+
+    @property
+    def shown_rows(self) -> tuple[tuple[Cell, ...], ...]:
+        """The cells that a page shows."""
+        return tuple(
+            tuple(cell for column, cell in zip(self.columns, row, strict=True) if column.shown) for row in self.rows
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +73,11 @@ class FigureBlock:
     key: str
     title: str
     caption: str
+
+    @property
+    def sentence(self) -> str:
+        """The title, with a full stop unless it ends with a mark of its own."""
+        return self.title if self.title.endswith(("?", "!", ".")) else f"{self.title}."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,23 +1,31 @@
-"""The tables of what energy was multiplied by: intensities, PUE, shares, and hardware that was worn."""
+"""The tables of what energy was multiplied by: intensities, PUE, shares, and the hardware that was used up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from carbon_nas.accounting.embodied import S_PER_YEAR
-from carbon_nas.accounting.grid import Grid
-from carbon_nas.accounting.series import IntensitySeries
-from carbon_nas.accounting.site import Site
+from carbon_nas.accounting.grid import Grid, Kind, counted
+from carbon_nas.accounting.series import Gaps, IntensitySeries, Weighted
+from carbon_nas.accounting.site import HOURLY, MARGINAL, Site
 from carbon_nas.accounting.sites import Sites
+from carbon_nas.comparison.hourly import HourlyMean
 from carbon_nas.reporting.cells import kilograms, word
 from carbon_nas.reporting.document import Cell, Column, Table
 from carbon_nas.reporting.numbers import percent, significant
 from carbon_nas.sources import Source, Tier
 
-__all__ = ["embodied_table", "factor_sources", "factor_table"]
+__all__ = ["embodied_table", "factor_sources", "factor_table", "mixed_bases"]
 
 
-def factor_table(sites: Sites) -> Table:
-    """Return every factor with its year, basis, source and spread."""
-    rows = [row for site in sites.sites for row in _rows(site)]
+def factor_table(sites: Sites, means: Sequence[HourlyMean] = ()) -> Table:
+    """Return every factor with its year, basis, source and spread.
+
+    Args:
+        sites: where a study was recorded.
+        means: what series come to over its work, shown beside the yearly factor.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for number, site in enumerate(sites.sites):
+        rows += _rows(site, [one for one in means if one.site == number])
     return Table(
         key="factors",
         title="What energy is multiplied by",
@@ -37,40 +45,73 @@ def factor_table(sites: Sites) -> Table:
     )
 
 
-def _rows(site: Site) -> Iterator[tuple[Cell, ...]]:
-    place = word(site.name or (site.grids[0].name if site.named else "not given"))
+def _rows(site: Site, means: Sequence[HourlyMean]) -> Iterator[tuple[Cell, ...]]:
+    place = word(_place(site))
     for one in (*site.grids, site.market, site.hourly, site.marginal):
         match one:
             case Grid():
-                year = "" if one.year is None else str(one.year)
-                name = f"{one.name}, {one.kind}" + (f", stands in for {one.stands_in_for}" if one.stands_in_for else "")
-                yield (
-                    place,
-                    word(name),
-                    _number(one.intensity_g_per_kwh),
-                    word("g/kWh"),
-                    word(year),
-                    word(one.basis),
-                    _spread(one.gsd_ratio),
-                    word(_where(one.source) + (f" ({one.licence})" if one.licence else "")),
-                )
+                yield _yearly(place, one)
             case IntensitySeries():
-                filled = site.hourly_gaps if one is site.hourly else site.marginal_gaps
-                yield (
-                    place,
-                    word(f"{one.name}, {one.kind}, by the time of each phase"),
-                    word(f"{len(one.values_g_per_kwh):,} values"),
-                    word("g/kWh"),
-                    word(str(one.year)),
-                    word(f"{one.basis}; every {one.step_s:g} s; gaps: {filled}; sha256 {one.sha256[:12]}"),
-                    _spread(None),
-                    word(_where(one.source)),
-                )
+                view, gaps = (HOURLY, site.hourly_gaps) if one is site.hourly else (MARGINAL, site.marginal_gaps)
+                yield _series(place, one, gaps)
+                yield from (_mean(place, one, found.mean) for found in means if found.view == view)
     if site.pue is not None:
-        yield _plain(place, "PUE", site.pue, site.pue_gsd_ratio, site.pue_source or "given by the user")
+        # The spread is one of the overhead: a building never uses less than its computers.
+        name = "PUE" if site.pue_gsd_ratio is None else "PUE (spread: of PUE - 1)"
+        yield _plain(place, name, site.pue, site.pue_gsd_ratio, site.pue_source or "given by the user")
     for name, ratio in (("host share", site.host_ratio), ("idle share", site.idle_ratio)):
         if ratio is not None:
             yield _plain(place, f"{name} of what was metered", ratio, None, "given by the user")
+
+
+def _yearly(place: Cell, one: Grid) -> tuple[Cell, ...]:
+    return (
+        place,
+        word(f"{one.name}, {one.kind}" + (f", stands in for {one.stands_in_for}" if one.stands_in_for else "")),
+        _number(one.intensity_g_per_kwh),
+        word("g/kWh"),
+        word(_year(one.year)),
+        word(one.basis),
+        _spread(one.gsd_ratio),
+        word(_where(one.source) + (f" ({one.licence})" if one.licence else "")),
+    )
+
+
+def _series(place: Cell, one: IntensitySeries, gaps: Gaps) -> tuple[Cell, ...]:
+    return (
+        place,
+        word(f"{one.name}, {one.kind}, by the time of each phase"),
+        word(f"{len(one.values_g_per_kwh):,} values"),
+        word("g/kWh"),
+        word(_year(one.year)),
+        word(f"{one.basis}; every {one.step_s:g} s; gaps: {gaps}; sha256 {one.sha256[:12]}"),
+        _spread(None),
+        word(_where(one.source)),
+    )
+
+
+def _mean(place: Cell, one: IntensitySeries, mean: Weighted) -> tuple[Cell, ...]:
+    filled = mean.filled_share
+    share = "no gaps" if not filled else f"{percent(filled) if filled >= 0.001 else 'less than 0.1 %'} of it in gaps"
+    years = {mean.began_utc.year, mean.ended_utc.year}
+    return (
+        place,
+        word(f"{one.name}, {one.kind}, mean over this study's phases"),
+        Cell(text=significant(mean.intensity_g_per_kwh), tier=Tier.MODELLED, value=mean.intensity_g_per_kwh),
+        word("g/kWh"),
+        word(_year(years.pop() if len(years) == 1 else None)),
+        word(f"weighed by energy, {share}"),
+        _spread(None),
+        word("computed from the series and the ledgers"),
+    )
+
+
+def _year(year: int | None) -> str:
+    return "" if year is None else str(year)
+
+
+def _place(site: Site) -> str:
+    return site.name or (site.grids[0].name if site.named else "not given")
 
 
 def _plain(place: Cell, name: str, ratio: float, gsd_ratio: float | None, source: str) -> tuple[Cell, ...]:
@@ -101,7 +142,7 @@ def _where(source: Source) -> str:
 
 
 def embodied_table(sites: Sites) -> Table | None:
-    """Return the hardware that is worn, and how much CO2e an hour of it is; None if no site tells of any."""
+    """Return the hardware that is used up, and how much CO2e an hour of it is; None if no site tells of any."""
     rows = [
         (
             word(site.name or site.place),
@@ -123,7 +164,7 @@ def embodied_table(sites: Sites) -> Table | None:
         return None
     return Table(
         key="embodied",
-        title="Hardware that is worn",
+        title="Embodied carbon of the hardware",
         columns=(
             Column(key="site", title="site", numeric=False),
             Column(key="item", title="item", numeric=False),
@@ -150,3 +191,19 @@ def factor_sources(sites: Sites) -> tuple[Source, ...]:
         found += [one.source for one in (*site.grids, site.market, site.hourly, site.marginal) if one is not None]
         found += [item.source for item in site.embodied]
     return tuple(dict.fromkeys(found))
+
+
+def mixed_bases(sites: Sites) -> Iterator[str]:
+    """Say where the factors of one report do not count the same: direct emissions here, the life cycle there."""
+    for kind in Kind:
+        scopes: dict[str, list[str]] = {}
+        for site in sites.sites:
+            for one in (*site.grids, site.market, site.hourly, site.marginal):
+                if one is not None and one.kind is kind:
+                    scopes.setdefault(counted(one.basis), []).append(one.name)
+        if len(scopes) > 1:
+            told = "; ".join(f"{scope} ({', '.join(dict.fromkeys(names))})" for scope, names in scopes.items())
+            yield (
+                f"The {kind} factors here are not known to count the same: {told}. What lies between them is not of "
+                "places alone."
+            )

@@ -1,5 +1,6 @@
 """The folder of a report: what is written into it, and in which order."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from carbon_nas.files import MANIFEST, manifest_of, manifest_text, output_folder
 
 __all__ = ["write_files"]
 
-_OURS = ("data/", "figures/")
+_LINKS = re.compile(r'href="((?:data|figures)/[\w-]+\.\w+)"')
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -28,17 +29,13 @@ def _left_over(folder: Path) -> set[str]:
     """Name the tables and figures of an earlier report that are still as it wrote them.
 
     Another question gives other tables, and one that nobody asks for any more would stand there as if it followed. What
-    its manifest does not list, or somebody has changed, is not ours to take away.
+    the earlier page does not link to, or somebody has changed since, is not ours to take away.
     """
     try:
+        page = (folder / "index.html").read_text(encoding="utf-8")
         lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return set()
-    found = set()
-    for line in lines:
-        digest, _, name = line.partition("  ")
-        path = folder / name
-        inside = name.startswith(_OURS) and ".." not in Path(name).parts
-        if inside and path.is_file() and sha256(path.read_bytes()) == digest:
-            found.add(name)
-    return found
+    kept = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    linked = {name for name in _LINKS.findall(page) if (folder / name).is_file()}
+    return {name for name in linked if sha256((folder / name).read_bytes()) == kept.get(name)}

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from carbon_nas.accounting.tornado import Swing, SwingKind
+from carbon_nas.accounting.tornado import Swing, SwingKind, drawn
 from carbon_nas.comparison.findings import Findings
 from carbon_nas.comparison.table import Comparison
-from carbon_nas.reporting.doubt import headline
 from carbon_nas.reporting.figures import COLOURS, Ink
 from carbon_nas.reporting.numbers import energy, scenarios, significant
 from carbon_nas.reporting.record_inks import claim_ink, waterfall_ink
+from carbon_nas.reporting.uncertainty import headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,12 +118,19 @@ def cost_curve(comparison: Comparison, axes: "Axes") -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(comparison.curves))
 
 
+def _boundless(swing: Swing) -> str:
+    """Say why a swing has no bar."""
+    if not swing.quantified or swing.low is None or swing.high is None:
+        return "no number at one end" if swing.quantified else "not quantified"
+    return "cancels" if swing.low.value == swing.high.value else "less than a thousandth"
+
+
 def tornado(swings: Sequence[Swing], name: str, value: float, axes: "Axes") -> None:
     """Draw what moves a quantity, the widest on top."""
     for row, swing in enumerate(swings):
-        if swing.low is not None and swing.high is not None and swing.low.value != swing.high.value:
+        if swing.visible and swing.low is not None and swing.high is not None:
             low, high = sorted((swing.low.value, swing.high.value))
-            chosen = swing.kind is SwingKind.SCENARIO
+            chosen = swing.kind is SwingKind.CHOICE
             axes.barh(
                 row,
                 high - low,
@@ -145,7 +152,7 @@ def tornado(swings: Sequence[Swing], name: str, value: float, axes: "Axes") -> N
                     fontsize=8,
                 )
         else:
-            words = "cancels" if swing.quantified else "not quantified"
+            words = _boundless(swing)
             axes.annotate(
                 words, (value, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color="0.35"
             )
@@ -170,7 +177,7 @@ def inks(findings: Findings) -> Mapping[str, Ink]:
     name = headline(findings)
     swings = findings.swings.get(name or "", ())
     value = findings.spreads[name].value if name else None
-    if name is not None and swings and value is not None:
+    if name is not None and drawn(swings) and value is not None:
         found["tornado"] = Ink(partial(tornado, swings, name, value), (7.0, 1.1 + 0.34 * len(swings)))
     if findings.claim:
         found["claim_steps"] = Ink(partial(claim_ink, findings.claim), (7.0, 3.6))

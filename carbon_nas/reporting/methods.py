@@ -77,7 +77,7 @@ def input_table(costs: Sequence[MethodCost]) -> Table | None:
     equations = {cost.result.method: cost.result.equation for cost in costs}
     return Table(
         key="method_inputs",
-        title="What went into them",
+        title="Inputs of the methods",
         columns=(
             Column(key="method", title="method", numeric=False),
             Column(key="strategy", title="strategy", numeric=False),

@@ -1,37 +1,36 @@
 """The report of the published record: no run, no measurement, only what others printed and what follows from it."""
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from carbon_nas.comparison.claims import NUMBERS_OF_SCENARIOS, claim_points, claims
+from carbon_nas.comparison.claim_points import NUMBERS_OF_SCENARIOS, claim_points
+from carbon_nas.comparison.claims import claims
 from carbon_nas.comparison.published import PublishedTable, recompute
+from carbon_nas.comparison.published_break_even import PublishedBreakEven
 from carbon_nas.references import REFERENCES, waterfall
+from carbon_nas.reporting.claims import claim_points_table, claim_table, claims_table
 from carbon_nas.reporting.document import Document, FigureBlock, Section, Table, Text
 from carbon_nas.reporting.figures import Ink, draw
 from carbon_nas.reporting.folder import write_files
-from carbon_nas.reporting.published_costs import pair_table, published_break_even_table, published_table
-from carbon_nas.reporting.published_factors import factor_sources, factor_table
+from carbon_nas.reporting.published_costs import printed_table, published_table
+from carbon_nas.reporting.published_crossings import pair_table, published_break_even_table
+from carbon_nas.reporting.published_factors import setting_sources, setting_table
 from carbon_nas.reporting.published_request import PublishedRequest
 from carbon_nas.reporting.published_verdict import (
     published_cards,
     published_caveats,
     published_method,
     published_verdict,
-    setting,
+    setting_words,
 )
-from carbon_nas.reporting.record import (
-    claim_points_table,
-    claim_table,
-    claims_table,
-    register_table,
-    waterfall_table,
-)
+from carbon_nas.reporting.record import errata_table, register_table, waterfall_table
 from carbon_nas.reporting.record_inks import claim_ink, published_curves_ink, waterfall_ink
-from carbon_nas.reporting.renderers import render_csv, render_html, render_markdown
+from carbon_nas.reporting.rendering import Figures, files_of, images_of
 from carbon_nas.reporting.request import REQUEST
-from carbon_nas.sources import Source, bibtex
+from carbon_nas.sources import Source
 
 __all__ = [
     "build_published",
@@ -53,22 +52,22 @@ def derive_published(request: PublishedRequest) -> Document:
         InvalidSite: if the site cannot be applied to published hours.
         UsageError: if a number cannot be.
     """
-    return compose_published(recompute(request.scenario()), request)
+    return compose_published(recompute(request.setting()), request)
 
 
 def compose_published(table: PublishedTable, request: PublishedRequest) -> Document:
-    """Write the published record at a scenario as a document.
+    """Write the published record at a setting as a document.
 
     Args:
-        table: the published table at the scenario of the request.
+        table: the published table at the setting of the request.
         request: what was asked, which says where each factor is from.
     """
-    scenario, preset, grid, steps = table.scenario, request.preset(), request.grid(), request.steps()
-    points = claim_points(tuple(sorted({*NUMBERS_OF_SCENARIOS, scenario.n})))
-    beside = None if preset == scenario else recompute(preset)
+    setting, preset, steps = table.setting, request.preset(), request.steps()
+    points = claim_points(tuple(sorted({*NUMBERS_OF_SCENARIOS, setting.n})))
+    beside = None if preset == setting else recompute(preset)
     return Document(
         title="What neural architecture search costs: the published record",
-        subtitle=f"Recomputed for N = {scenario.n}; {setting(scenario, grid)}",
+        subtitle=f"Recomputed for N = {setting.n} at {setting_words(setting, request.grid())}",
         verdict=tuple(published_verdict(table, request)),
         caveats=tuple(published_caveats(table, request)),
         cards=tuple(published_cards(table, request)),
@@ -84,6 +83,7 @@ def compose_published(table: PublishedTable, request: PublishedRequest) -> Docum
                         "even. Dashed: search or training is not reported, so the line is a lower bound.",
                     ),
                     published_table(table, beside),
+                    printed_table(table),
                 ),
             ),
             Section(title="Break-even", blocks=(published_break_even_table(table), pair_table(table))),
@@ -108,11 +108,13 @@ def compose_published(table: PublishedTable, request: PublishedRequest) -> Docum
                         caption="From the estimate of 2019 to its correction of 2021: what each correction divides by.",
                     ),
                     waterfall_table(),
+                    errata_table(),
                     register_table(),
                 ),
             ),
             Section(
-                title="Method", blocks=(factor_table(request), *(Text(text=said) for said in published_method(request)))
+                title="Method",
+                blocks=(setting_table(request), *(Text(text=said) for said in published_method(request))),
             ),
         ),
         sources=_sources(request),
@@ -125,7 +127,7 @@ def _sources(request: PublishedRequest) -> tuple[Source, ...]:
     found += [step.source for step in waterfall()]
     found += [claim.source for claim in claims()]
     found += [step.source for step in request.steps() if step.source is not None]
-    found += factor_sources(request)
+    found += setting_sources(request)
     register = [one.printed.source for one in REFERENCES.values()]
     register += [part.source for one in REFERENCES.values() for part in one.inputs]
     # A row of the register says where it stands; here its paper is named once.
@@ -138,24 +140,22 @@ def published_inks(request: PublishedRequest) -> Mapping[str, Ink]:
     steps = request.steps()
     return {
         "claim_steps": Ink(partial(claim_ink, steps), (7.0, 0.9 + 0.4 * len(steps))),
-        "published_curves": Ink(partial(published_curves_ink, recompute(request.scenario())), (7.0, 4.6)),
+        "published_curves": Ink(partial(published_curves_ink, recompute(request.setting())), (7.0, 4.6)),
         "waterfall": Ink(waterfall_ink, (7.0, 3.4)),
     }
 
 
-def render_published(
-    document: Document, request: PublishedRequest, figures: Mapping[str, Mapping[str, bytes]]
-) -> Mapping[str, bytes]:
+def render_published(document: Document, request: PublishedRequest, figures: Figures) -> Mapping[str, bytes]:
     """Return every file of a report that is text, by its path within the folder."""
-    texts = {
-        "index.html": render_html(document, figures),
-        "report.md": render_markdown(document),
-        "references.bib": bibtex({source.key for source in document.sources if source.key}),
-        _DATA: _json({**_numbers(document), "request": request.kept()}),
-        REQUEST: _json(request.kept()),
-        **{f"data/{table.key}.csv": render_csv(table) for table in document.tables},
-    }
-    return {path: text.encode() for path, text in texts.items()}
+    pairs = recompute(request.setting()).break_evens
+    return files_of(
+        document,
+        figures,
+        numbers={
+            _DATA: _json({**_numbers(document), "break_evens": _pairs(pairs), "request": request.kept()}),
+            REQUEST: _json(request.kept()),
+        },
+    )
 
 
 def _json(data: object) -> str:
@@ -174,18 +174,23 @@ def _numbers(document: Document) -> dict[str, object]:
 def _rows(table: Table) -> list[dict[str, object]]:
     return [
         {
-            column.key: {"value": cell.value, "unit": cell.unit, "tier": cell.tier} if cell.tier else cell.text
+            column.key: {"value": cell.value, "unit": cell.unit, "tier": cell.tier}
+            if cell.value is not None
+            else cell.text
             for column, cell in zip(table.columns, row, strict=True)
         }
         for row in table.rows
     ]
 
 
+def _pairs(found: Sequence[PublishedBreakEven]) -> list[dict[str, object]]:
+    return [dataclasses.asdict(one) | {"first_n": one.first_n} for one in found]
+
+
 def build_published(request: PublishedRequest) -> tuple[Document, Mapping[str, bytes]]:
     """Return the report of a request as a document, and as files by their paths within the folder."""
     document, figures = derive_published(request), draw(published_inks(request))
-    images = {f"figures/{key}.{suffix}": data for key, files in figures.items() for suffix, data in files.items()}
-    return document, {**render_published(document, request, figures), **images}
+    return document, {**render_published(document, request, figures), **images_of(figures)}
 
 
 def write_published_report(folder: Path, request: PublishedRequest) -> Document:

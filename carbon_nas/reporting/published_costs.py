@@ -1,59 +1,65 @@
-"""The tables of the published costs: every method at a scenario, beside what was printed, and where methods cross."""
+"""The tables of the published costs: every method at a setting, and the printed cells beside what follows from them."""
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from carbon_nas.comparison.gpu_power import gpu_powers
 from carbon_nas.comparison.published import Footprint, PrintedCells, PublishedRow, PublishedTable
-from carbon_nas.comparison.published_hours import BreakEvenRow, FineTuning, PublishedBreakEven
+from carbon_nas.references.library import number
 from carbon_nas.reporting.cells import word
 from carbon_nas.reporting.document import Cell, Column, Table
-from carbon_nas.reporting.numbers import kwh, mass, mass_lb, percent, significant
+from carbon_nas.reporting.numbers import kwh, mass, percent, significant
+from carbon_nas.reporting.record_cells import between
 from carbon_nas.sources import Tier
+from carbon_nas.uncertain import Interval
 
-__all__ = ["pair_table", "published_break_even_table", "published_table"]
+__all__ = ["printed_table", "published_table"]
 
 
 def published_table(table: PublishedTable, preset: PublishedTable | None = None) -> Table:
-    """Return what every method of the published table costs at a scenario, beside the cells that were printed.
+    """Return what every method of the published table costs at a setting.
 
     Args:
-        table: at the scenario that was asked for.
+        table: at the setting that was asked for.
         preset: at the factors of the printed table, for the same N; None if these were asked for.
     """
-    scenario, printed = table.scenario, table.rows[0].as_printed
-    power = scenario.power
+    setting = table.setting
     return Table(
         key="published_costs",
-        title=f"The table for N = {scenario.n}",
+        title=f"The table for N = {setting.n}",
         columns=(
             Column(key="method", title="method", numeric=False),
             Column(key="accuracy_fraction", title="top-1, ImageNet"),
-            Column(key="gpu_h", title="GPU-hours"),
+            Column(key="hours", title="GPU-hours for N", numeric=False),
+            Column(key="once_gpu_h", title="GPU-hours once", shown=False),
+            Column(key="each_gpu_h", title="GPU-hours for each scenario", shown=False),
+            Column(key="gpu_h", title=f"for N = {setting.n}"),
             Column(key="upfront_ratio", title="over once-for-all"),
             *(
                 Column(key=key, title=f"CO2e at {significant(one.power_w)} W")
                 for key, one in _by_power(table.rows[0]).items()
             ),
-            *(() if preset is None else (Column(key="co2e_paper_kg", title="CO2e at the printed table's factors"),)),
-            Column(key="cost_usd", title="cloud cost"),
-            Column(key="facility_energy_kwh", title="facility energy"),
-            Column(key="it_energy_kwh", title="IT energy"),
-            Column(key="once_gpu_h", title="GPU-hours once"),
-            Column(key="each_gpu_h", title="for each scenario"),
-            Column(key="printed", title=f"printed, for N = {printed.scenarios}", numeric=False),
-            Column(key="finding", title="printed cells", numeric=False),
-            Column(key="note", title="note", numeric=False),
+            *(() if preset is None else (Column(key="co2e_paper_kg", title="CO2e at the table's own factors"),)),
+            Column(key="cost_usd", title="cloud cost, USD"),
+            Column(key="facility_energy_kwh", title="facility energy", shown=False),
+            Column(key="it_energy_kwh", title="IT energy", shown=False),
+            Column(key="unreported", title="not reported", numeric=False, shown=False),
         ),
         rows=tuple(_row(row, None if preset is None else preset.rows[index]) for index, row in enumerate(table.rows)),
-        note=f"Energy is at {significant(power.power_w)} W per GPU ({power.label}), PUE {scenario.pue:g}; CO2e at "
-        f"{significant(scenario.intensity_g_per_kwh)} g/kWh, location-based. Powers stand side by side as a range of "
+        note=f"{significant(setting.power.power_w)} W per GPU ({setting.power.label}), PUE "
+        f"{setting.pue:g}, {significant(setting.usd_per_gpu_h)} USD per GPU-hour. CO2e: "
+        f"{significant(setting.intensity_g_per_kwh)} g/kWh, location-based; powers stand side by side as a range of "
         "choices, not as an interval. ≥: the paper prints a dash for search or training, so the number is a lower "
-        "bound. Hours are unrounded here and rounded in print; the printed cells are checked as intervals.",
+        f"bound. Hours are unrounded.{_assumed(table)}",
     )
 
 
+def _assumed(table: PublishedTable) -> str:
+    return "".join(f" {row.label}: {row.assumption}." for row in table.rows if row.assumption)
+
+
 def _by_power(row: PublishedRow) -> dict[str, Footprint]:
-    # The power of the scenario first; what else is published stands beside it under its own name.
+    # The power of the setting first; what else is published stands beside it under its own name.
     names = {power.label: name for name, power in gpu_powers().items()}
     asked, *others = row.footprints
     return {"co2e_kg": asked, **{f"co2e_{names[one.power]}_kg": one for one in others}}
@@ -66,6 +72,9 @@ def _row(row: PublishedRow, preset: PublishedRow | None) -> tuple[Cell, ...]:
     return (
         word(row.label),
         _accuracy(row),
+        Cell(text=f"{bound}{_line(row)}", tier=Tier.MODELLED),
+        _hours(row.once_gpu_h),
+        _hours(row.each_gpu_h, bound),
         _hours(row.gpu_h, bound),
         Cell(
             text=f"{bound}{significant(row.upfront_ratio)}x",
@@ -75,14 +84,10 @@ def _row(row: PublishedRow, preset: PublishedRow | None) -> tuple[Cell, ...]:
         ),
         *(_emitted(one, bound) for one in _by_power(row).values()),
         *(() if preset is None else (_emitted(preset.footprints[0], bound),)),
-        Cell(text=f"{bound}{row.cost_usd:,.0f} USD", tier=Tier.MODELLED, value=row.cost_usd, unit="USD"),
+        Cell(text=f"{bound}{row.cost_usd:,.0f}", tier=Tier.MODELLED, value=row.cost_usd, unit="USD"),
         _energy(asked.facility_energy_kwh, bound),
         _energy(asked.it_energy_kwh, bound),
-        _hours(row.once_gpu_h),
-        _hours(row.each_gpu_h, bound),
-        word(f"{row.as_printed.total_text} GPU-hours, {row.as_printed.co2e_text} lb, {row.as_printed.cost_text} USD"),
-        word(_finding(row.as_printed)),
-        word("; ".join(_notes(row))),
+        word(", ".join(row.unreported)),
     )
 
 
@@ -91,6 +96,12 @@ def _accuracy(row: PublishedRow) -> Cell:
         return word("not reported")
     text = percent(row.accuracy_fraction) + ("" if row.accuracy_verified else " (not verified)")
     return Cell(text=text, tier=Tier.PUBLISHED, value=row.accuracy_fraction)
+
+
+def _line(row: PublishedRow) -> str:
+    each = f"{row.each_gpu_h:,.0f} N" if row.each_gpu_h else ""
+    once = f"{row.once_gpu_h:,.0f}" if row.once_gpu_h or not each else ""
+    return " + ".join(filter(None, (once, each)))
 
 
 def _hours(hours: float, bound: str = "") -> Cell:
@@ -103,99 +114,83 @@ def _energy(energy_kwh: float, bound: str) -> Cell:
 
 
 def _emitted(one: Footprint, bound: str) -> Cell:
-    text = f"{bound}{mass(one.mass_kg)} ({mass_lb(one.mass_lb)})"
-    return Cell(text=text, tier=Tier.MODELLED, value=one.mass_kg, unit="kg")
+    return Cell(text=f"{bound}{mass(one.mass_kg)}", tier=Tier.MODELLED, value=one.mass_kg, unit="kg")
+
+
+def printed_table(table: PublishedTable) -> Table:
+    """Return the cells that the paper printed, beside what follows from the hours in them."""
+    scenarios = table.rows[0].as_printed.scenarios
+    return Table(
+        key="printed_cells",
+        title="Printed cells, checked",
+        columns=(
+            Column(key="method", title="method", numeric=False),
+            Column(key="printed_gpu_h", title="printed hours"),
+            Column(key="unrounded_gpu_h", title=f"hours for N = {scenarios}"),
+            Column(key="printed_co2e_lb", title="printed lb CO2e"),
+            Column(key="recomputed_co2e", title="from the printed hours", numeric=False),
+            Column(key="recomputed_low_lb", title="CO2e from the printed hours: from", shown=False),
+            Column(key="recomputed_high_lb", title="to", shown=False),
+            Column(key="printed_cost_usd", title="printed USD"),
+            Column(key="recomputed_cost", title="from the printed hours", numeric=False),
+            Column(key="recomputed_low_usd", title="USD from the printed hours: from", shown=False),
+            Column(key="recomputed_high_usd", title="to", shown=False),
+            Column(key="finding", title="finding", numeric=False),
+            Column(key="note", title="note", numeric=False, shown=False),
+        ),
+        rows=tuple(map(_printed_row, table.rows)),
+        note=f"As printed for N = {scenarios}, whatever was asked here. Printed hours stand for every number that "
+        "rounds to them, so CO2e and dollars follow as intervals; a printed cell agrees if it can lie within."
+        + "".join(f" {words}" for words in _grouped(table)),
+    )
+
+
+def _printed_row(row: PublishedRow) -> tuple[Cell, ...]:
+    cells = row.as_printed
+    pounds, dollars = _ends(cells.recomputed_lb, "lb"), _ends(cells.recomputed_usd, "USD")
+    return (
+        word(row.label),
+        _as_printed(cells.total_text, "GPU-hours"),
+        _hours(cells.unrounded_gpu_h),
+        _as_printed(cells.co2e_text, "lb"),
+        between(*pounds),
+        *pounds,
+        _as_printed(cells.cost_text, "USD"),
+        between(*dollars),
+        *dollars,
+        word(_finding(cells)),
+        word("; ".join(_notes(row))),
+    )
+
+
+def _as_printed(text: str, unit: str) -> Cell:
+    return Cell(text=text, tier=Tier.PUBLISHED, value=number(text), unit=unit)
+
+
+def _ends(interval: Interval, unit: str) -> tuple[Cell, Cell]:
+    low, high = (
+        Cell(text=f"{end:,.0f}", tier=Tier.MODELLED, value=end, unit=unit) for end in (interval.low, interval.high)
+    )
+    return low, high
 
 
 def _finding(cells: PrintedCells) -> str:
     checked = {"hours": cells.hours_agree, "CO2e": cells.mass_agrees, "dollars": cells.cost_agrees}
     wrong = [name for name, agrees in checked.items() if not agrees]
     if not wrong:
-        return "hours, CO2e and dollars follow"
-    return f"erratum in {' and '.join(wrong)}: {cells.erratum or 'it does not follow from the hours'}"
+        return "all agree"
+    return f"erratum in {' and '.join(wrong)}"
 
 
 def _notes(row: PublishedRow) -> Iterator[str]:
-    if row.unreported:
-        yield f"{' and '.join(row.unreported)} not reported"
-    yield from filter(None, (row.assumption, row.note))
+    yield from filter(None, (*row.note.split("; "), row.as_printed.erratum))
 
 
-def published_break_even_table(table: PublishedTable) -> Table:
-    """Return from how many scenarios on once-for-all takes fewer hours than each rival, for every fine-tuning."""
-    return Table(
-        key="published_break_even",
-        title="Break-even of once-for-all with every other method",
-        columns=(
-            Column(key="rival", title="against", numeric=False),
-            Column(key="once_gpu_h", title="its GPU-hours once"),
-            Column(key="each_gpu_h", title="for each scenario"),
-            *(Column(key=f"{_plain(kind)}_n_ratio", title=_titled(kind)) for kind in FineTuning),
-            Column(key="first_n", title=f"fewer hours from N = (fine-tuning: {table.scenario.fine_tuning})"),
-            Column(key="partial", title="not reported in full", numeric=False),
-        ),
-        rows=tuple(_crossing_row(row, table.scenario.fine_tuning) for row in table.against_upfront),
-        note="N* is where the hours of both are the same. Power, PUE, intensity and price are the same for all, so "
-        "N* holds for energy, CO2e and dollars at any site. Where a method is not reported in full, N* may lie "
-        "elsewhere.",
-    )
-
-
-def _plain(kind: FineTuning) -> str:
-    return {"none": "bare"}.get(kind.value, f"tuned_{kind.value.removeprefix('#')}")
-
-
-def _titled(kind: FineTuning) -> str:
-    return "N*, no fine-tuning" if kind is FineTuning.NONE else f"N*, {kind.value.removeprefix('#')} epochs each"
-
-
-def _crossing_row(row: BreakEvenRow, fine_tuning: FineTuning) -> tuple[Cell, ...]:
-    asked = row.crossings[fine_tuning]
-    return (
-        word(row.rival),
-        _hours(row.once_gpu_h),
-        _hours(row.each_gpu_h),
-        *(_crossing(row.crossings[kind].n_ratio) for kind in FineTuning),
-        _first(asked.first_n),
-        word(", ".join(asked.partial)),
-    )
-
-
-def _crossing(n_ratio: float | None) -> Cell:
-    if n_ratio is None:
-        return word("never")
-    return Cell(text=significant(n_ratio), tier=Tier.MODELLED, value=n_ratio, unit="scenarios")
-
-
-def _first(first_n: int | None) -> Cell:
-    if first_n is None:
-        return word("never")
-    return Cell(text=f"{first_n:,}", tier=Tier.MODELLED, value=first_n, unit="scenarios")
-
-
-def pair_table(table: PublishedTable) -> Table:
-    """Return where every pair of methods breaks even."""
-    return Table(
-        key="published_break_even_pairs",
-        title="Break-even of every pair",
-        columns=(
-            Column(key="upfront", title="pays more once", numeric=False),
-            Column(key="rival", title="against", numeric=False),
-            Column(key="n_ratio", title="N*"),
-            Column(key="first_n", title="fewer hours from N ="),
-            Column(key="partial", title="not reported in full", numeric=False),
-        ),
-        rows=tuple(map(_pair_row, table.break_evens)),
-        note="Of two methods that pay the same once, the one that pays less for each scenario stands first. Never: "
-        "both cost the same for each scenario, or the one that pays more once pays more each time as well.",
-    )
-
-
-def _pair_row(found: PublishedBreakEven) -> tuple[Cell, ...]:
-    return (
-        word(found.upfront),
-        word(found.rival),
-        _crossing(found.n_ratio),
-        _first(found.first_n),
-        word(", ".join(found.partial)),
-    )
+def _grouped(table: PublishedTable) -> Iterator[str]:
+    """Say each note once, with all the rows that it is about."""
+    labels: dict[str, tuple[str, ...]] = {}
+    for row in table.rows:
+        for note in _notes(row):
+            labels[note] = (*labels.get(note, ()), row.label)
+    for about, notes in groupby(labels, lambda note: labels[note]):
+        yield f"{' and '.join(about)}: {'; '.join(notes).rstrip('.')}."

@@ -1,56 +1,47 @@
 """The table of what published GPU-hours are multiplied by: what was asked, beside what the printed table takes."""
 
-from carbon_nas.comparison.published import recompute
-from carbon_nas.references import REFERENCES
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from carbon_nas.comparison.published import PublishedSetting, recompute
+from carbon_nas.references import REFERENCES, lb_per_gpu_h
 from carbon_nas.reporting.cells import word
 from carbon_nas.reporting.document import Cell, Column, Table
 from carbon_nas.reporting.numbers import significant
 from carbon_nas.reporting.published_request import PublishedRequest
-from carbon_nas.reporting.record import cited
+from carbon_nas.reporting.record_cells import cited
 from carbon_nas.sources import Source, Tier
 
-__all__ = ["factor_sources", "factor_table"]
+__all__ = ["setting_sources", "setting_table"]
 
 _ASKED = Source(key="", where="asked for")
 _TABLE = Source(key="cai2020", where="Table 1")
+_ACCELERATOR = "V100"
 
 
-def factor_table(request: PublishedRequest) -> Table:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Factor:
+    """A factor as it was asked for, with its source, beside that of the printed table."""
+
+    name: str
+    here: Cell
+    printed: Cell
+    source: Source
+    note: str = ""
+
+    def cells(self) -> tuple[Cell, ...]:
+        return word(self.name), self.here, self.printed, word(self.here.unit), word(self.note), cited(self.source)
+
+
+def _cell(value: float, unit: str, tier: Tier = Tier.PUBLISHED) -> Cell:
+    # Four digits: the factors that others derived from this table are quoted with as many.
+    return Cell(text=significant(value, 4), tier=tier, value=value, unit=unit)
+
+
+def setting_table(request: PublishedRequest) -> Table:
     """Return every factor with its source, beside that of the printed table."""
-    scenario, preset, sources = request.scenario(), request.preset(), _by_factor(request)
-    numbers = {
-        "W per GPU, its share of the host included": (scenario.power.power_w, preset.power.power_w, "W"),
-        "PUE": (scenario.pue, preset.pue, "ratio"),
-        "intensity": (scenario.intensity_g_per_kwh, preset.intensity_g_per_kwh, "g/kWh"),
-        "price of a GPU-hour": (scenario.usd_per_gpu_h, preset.usd_per_gpu_h, "USD"),
-    }
-    tiers = {"W per GPU, its share of the host included": scenario.power.tier}
-    notes = {"W per GPU, its share of the host included": f"{scenario.power.label}; {scenario.power.note}".strip("; ")}
-    grid, printed = request.grid(), recompute(preset).rows
-    if grid is not None:
-        notes["intensity"] = f"{grid.name}, {grid.year or 'year not given'}: {grid.basis}"
-    rows = [
-        (
-            word(name),
-            Cell(text=significant(value), tier=tiers.get(name, Tier.PUBLISHED), value=value, unit=unit),
-            Cell(text=significant(theirs), tier=Tier.PUBLISHED, value=theirs, unit=unit),
-            word(unit),
-            word(notes.get(name, "")),
-            cited(sources[name]),
-        )
-        for name, (value, theirs, unit) in numbers.items()
-    ]
-    words = {
-        "fine-tuning of once-for-all": str(scenario.fine_tuning),
-        "hours of one MnasNet search": str(scenario.mnasnet),
-    }
-    mnasnet = REFERENCES[scenario.mnasnet.reference_key]
-    rows += [
-        (word(name), word(text), word(""), word(""), word(note), cited(source))
-        for (name, text), note, source in zip(
-            words.items(), ("", mnasnet.printed.note), (_TABLE, mnasnet.printed.source), strict=True
-        )
-    ]
+    setting, printed = request.setting(), recompute(request.preset()).rows
+    mnasnet = REFERENCES[setting.mnasnet.reference_key]
     return Table(
         key="published_factors",
         title="What GPU-hours are multiplied by",
@@ -62,27 +53,71 @@ def factor_table(request: PublishedRequest) -> Table:
             Column(key="note", title="note", numeric=False),
             Column(key="source", title="source", numeric=False),
         ),
-        rows=tuple(rows),
+        rows=(
+            *(one.cells() for one in _factors(request)),
+            _choice("fine-tuning of once-for-all", str(setting.fine_tuning), "", _TABLE),
+            _choice("hours of one MnasNet search", str(setting.mnasnet), mnasnet.printed.note, mnasnet.printed.source),
+        ),
         note="The printed table names no factor. Its caption names Strubell et al. 2019, and the factors found there "
         f"give {sum(row.as_printed.mass_agrees for row in printed)} of its {len(printed)} rows of CO2e.",
     )
 
 
-def _by_factor(request: PublishedRequest) -> dict[str, Source]:
+def _choice(name: str, chosen: str, note: str, source: Source) -> tuple[Cell, ...]:
+    return (word(name), word(chosen), word(""), word(""), word(note), cited(source))
+
+
+def _factors(request: PublishedRequest) -> Iterator[_Factor]:
+    setting, preset, grid = request.setting(), request.preset(), request.grid()
     printed = {one.name: one.source for key in ("cai2020-ofa", "cai2020-ofa-cost") for one in REFERENCES[key].inputs}
-    grid, power = request.grid(), request.gpu_power()
-    own = Source(key="", where="own ledgers" if request.power is None else _ASKED.where)
-    return {
-        "W per GPU, its share of the host included": power.source or own,
-        "PUE": printed["pue"]
-        if request.site.pue is None
-        else Source(key="", where=request.site.pue_source or "asked for"),
-        "intensity": printed["intensity"] if grid is None else grid.source,
-        "price of a GPU-hour": printed["price"] if request.usd_per_gpu_h is None else _ASKED,
-    }
+    own = Source(key="", where="own ledgers") if request.power is None else _ASKED
+    yield _Factor(
+        name="power of a GPU, its share of the host included",
+        here=_cell(setting.power.power_w, "W", setting.power.tier),
+        printed=_cell(preset.power.power_w, "W", preset.power.tier),
+        source=setting.power.source or own,
+        note=f"{setting.power.label}; {setting.power.note}".strip("; "),
+    )
+    given = Source(key="", where=request.site.pue_source or _ASKED.where)
+    yield _Factor(
+        name="PUE",
+        here=_cell(setting.pue, "ratio"),
+        printed=_cell(preset.pue, "ratio"),
+        source=printed["pue"] if request.site.pue is None else given,
+    )
+    yield _Factor(
+        name="intensity",
+        here=_cell(setting.intensity_g_per_kwh, "g/kWh"),
+        printed=_cell(preset.intensity_g_per_kwh, "g/kWh"),
+        source=printed["intensity"] if grid is None else grid.source,
+        note="" if grid is None else f"{grid.name}, {grid.year or 'year not given'}: {grid.basis}",
+    )
+    yield _Factor(
+        name="CO2e of a GPU-hour",
+        here=_cell(_lb_of_an_hour(setting), "lb", Tier.MODELLED),
+        printed=_cell(lb_per_gpu_h(_ACCELERATOR), "lb", Tier.MODELLED),
+        source=Source(key="strubell2019", where="equations 1 and 2"),
+        note="W x PUE x intensity / 1000, in the unit of the printed table",
+    )
+    asked = request.usd_per_gpu_h is not None
+    yield _Factor(
+        name="price of a GPU-hour",
+        here=_cell(setting.usd_per_gpu_h, "USD", Tier.PUBLISHED if asked else Tier.MODELLED),
+        printed=_cell(preset.usd_per_gpu_h, "USD", Tier.MODELLED),
+        source=_ASKED if asked else printed["price"],
+        note="" if asked else "the price of an instance over its GPUs",
+    )
 
 
-def factor_sources(request: PublishedRequest) -> tuple[Source, ...]:
+def _lb_of_an_hour(setting: PublishedSetting) -> float:
+    return setting.footprint(1.0, setting.power).mass_lb
+
+
+def setting_sources(request: PublishedRequest) -> tuple[Source, ...]:
     """Return where the factors stand, those that the reader gave left out."""
-    found = [_TABLE, *_by_factor(request).values(), REFERENCES[request.mnasnet.reference_key].printed.source]
+    found = [
+        _TABLE,
+        *(one.source for one in _factors(request)),
+        REFERENCES[request.mnasnet.reference_key].printed.source,
+    ]
     return tuple(dict.fromkeys(one for one in found if one.key))

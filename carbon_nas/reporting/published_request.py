@@ -1,10 +1,12 @@
 """What a reader asked of the published record. It is kept beside the report, which follows from it alone."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,7 +19,7 @@ from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
 from carbon_nas.comparison.delivery import deliveries
 from carbon_nas.comparison.findings import ONCE_FOR_ALL, own_run
 from carbon_nas.comparison.gpu_power import GpuPower, gpu_power, measured_power
-from carbon_nas.comparison.published import PublishedScenario, strubell2019
+from carbon_nas.comparison.published import PublishedSetting, strubell2019
 from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours
 from carbon_nas.comparison.table import compare
 from carbon_nas.errors import InvalidSite, LedgerError, UnknownName
@@ -26,6 +28,8 @@ from carbon_nas.reporting.request import described
 from carbon_nas.sources import Tier
 
 __all__ = ["MeasuredRatio", "MeasuredRun", "PublishedRequest", "ask_published", "is_published", "measure"]
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 # The N of the printed table.
 _SCENARIOS = 40
@@ -137,8 +141,8 @@ class PublishedRequest(BaseModel):
             return GpuPower(label="metered in own ledgers", power_w=run.power_w, tier=run.power_tier, note=run.note)
         return strubell2019().power if self.power is None else gpu_power(self.power)
 
-    def scenario(self) -> PublishedScenario:
-        """Return the factors, those of the printed table where nothing else was asked.
+    def setting(self) -> PublishedSetting:
+        """Return N, hours and factors, those of the printed table where nothing else was asked.
 
         Raises:
             UnknownName: as `grid` and `gpu_power`.
@@ -157,15 +161,16 @@ class PublishedRequest(BaseModel):
             mnasnet=self.mnasnet,
         )
 
-    def preset(self) -> PublishedScenario:
+    def preset(self) -> PublishedSetting:
         """Return the factors of the printed table, for the same N and hours."""
         return replace(strubell2019(), n=self.n, fine_tuning=self.fine_tuning, mnasnet=self.mnasnet)
 
     def steps(self) -> tuple[ClaimStep, ...]:
-        """Return the way from the published claim to the ratio of own ledgers, or to any N without them."""
+        """Return the way from the published claim to the ratio of own ledgers, or to what was asked without them."""
         ratio = None if self.measured is None else self.measured.ratio
         mnasnet = MnasNetHours.OWN_PAPER if self.mnasnet is MnasNetHours.TABLE else self.mnasnet
-        return why_not(None if ratio is None else ratio.own(), mnasnet=mnasnet)
+        own = None if ratio is None else ratio.own()
+        return why_not(own, n=self.n, fine_tuning=self.fine_tuning, mnasnet=mnasnet)
 
 
 def ask_published(
@@ -189,8 +194,8 @@ def ask_published(
         site: a site file in place of zone and PUE.
         power: a name of `gpu_powers`, or watts per GPU.
         usd_per_gpu_h: the price of a GPU-hour.
-        fine_tuning: "none", "#25" or "#75".
-        mnasnet: "40,000", "6,912" or "90,720".
+        fine_tuning: "none", "#25" or "#75", also without the mark.
+        mnasnet: "40,000", "6,912" or "90,720", also without the comma.
         measured: a folder with ledgers; only what follows from them is kept.
 
     Raises:
@@ -209,16 +214,16 @@ def ask_published(
         mnasnet=_one_of(MnasNetHours, mnasnet, "--mnasnet"),
         measured=None if measured is None else measure(measured),
     )
-    request.scenario()
+    request.setting()
     return request
 
 
-def _one_of(choices: Any, word: str, option: str) -> Any:
-    try:
-        return choices(word)
-    except ValueError:
-        cure = f"choose one of {', '.join(choices)}"
-        raise UnknownName(f"there is no {word!r} to choose", where=option, cure=cure) from None
+def _one_of(choices: type[Choice], word: str, option: str) -> Choice:
+    # A shell takes a bare mark for a comment, and few people write commas into numbers.
+    written = {text: choice for choice in choices for text in (choice.value, re.sub("[#,]", "", choice.value))}
+    if word not in written:
+        raise UnknownName(f"there is no {word!r} to choose", where=option, cure=f"choose one of {', '.join(choices)}")
+    return written[word]
 
 
 def measure(folder: Path) -> MeasuredRun:

@@ -1,47 +1,14 @@
-"""The tables of the published record: what was printed, what follows from it, and what became of it."""
+"""The tables of the larger record: what was printed, what follows from it, and what became of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-
-from carbon_nas.comparison.claims import Claim, ClaimPoint, ClaimStep, claim_points, claims
-from carbon_nas.comparison.published_hours import FineTuning
-from carbon_nas.references import REFERENCES, Check, Reference, Step, checks, nas_costs, waterfall
-from carbon_nas.references.library import number
+from carbon_nas.references import REFERENCES, Check, Reference, Step, checks, waterfall
 from carbon_nas.reporting.cells import word
 from carbon_nas.reporting.document import Cell, Column, Table
 from carbon_nas.reporting.numbers import mass_lb, significant
-from carbon_nas.sources import Source, Tier
+from carbon_nas.reporting.record_cells import between, cited, factor
+from carbon_nas.sources import Tier
 from carbon_nas.uncertain import Interval
 
-__all__ = [
-    "cited",
-    "claim_points_table",
-    "claim_table",
-    "claims_table",
-    "factor",
-    "ratio",
-    "register_table",
-    "waterfall_table",
-]
-
-
-def cited(source: Source | None) -> Cell:
-    """Return a cell that says where a number stands."""
-    if source is None:
-        return word("")
-    return word(f"{source.key}, {source.where}" if source.key else source.where)
-
-
-def factor(value: float) -> str:
-    """Write a factor; one near 1 is told from 1 by its fourth digit only."""
-    return significant(value, 4 if 0.99 < value < 1.01 else 3)
-
-
-def ratio(value: float | None, tier: Tier = Tier.MODELLED, *, missing: str = "") -> Cell:
-    """Return a cell of a ratio, or of words if there is none."""
-    if value is None:
-        return word(missing)
-    return Cell(text=f"{significant(value)}x", tier=tier, value=value, unit="ratio")
+__all__ = ["errata_table", "register_table", "waterfall_table"]
 
 
 def waterfall_table() -> Table:
@@ -81,6 +48,43 @@ def _step_row(step: Step, *, printed: bool) -> tuple[Cell, ...]:
     )
 
 
+def errata_table() -> Table:
+    """Return the published numbers that cannot be what follows from the inputs printed with them."""
+    wrong = [check for check in checks() if not check.agrees]
+    return Table(
+        key="errata",
+        title="Rows that do not follow from their inputs",
+        columns=(
+            Column(key="what", title="what", numeric=False),
+            Column(key="printed_value", title="printed"),
+            Column(key="unit", title="unit", numeric=False),
+            Column(key="recomputed", title="computed again", numeric=False),
+            Column(key="recomputed_low_value", title="computed again, from", shown=False),
+            Column(key="recomputed_high_value", title="to", shown=False),
+            Column(key="erratum", title="erratum", numeric=False),
+            Column(key="source", title="source", numeric=False),
+        ),
+        rows=tuple(map(_erratum_row, wrong)),
+        note=f"Of {len(checks())} published numbers that print their inputs, {len(checks()) - len(wrong)} can be what "
+        f"follows from them. All {len(REFERENCES)} rows of the register stand below.",
+    )
+
+
+def _erratum_row(check: Check) -> tuple[Cell, ...]:
+    reference = REFERENCES[check.key]
+    low, high = _ends(check.recomputed.value, check.unit, _digits(check.text))
+    return (
+        word(check.label),
+        Cell(text=check.text, tier=Tier.PUBLISHED, value=reference.printed.value, unit=check.unit),
+        word(check.unit),
+        between(low, high),
+        low,
+        high,
+        word(check.erratum or "it does not follow from its inputs"),
+        cited(check.source),
+    )
+
+
 def register_table() -> Table:
     """Return every published number of the register, beside what follows from the inputs that were printed with it."""
     recomputed = {check.key: check for check in checks()}
@@ -88,17 +92,18 @@ def register_table() -> Table:
         key="register",
         title="The register: published numbers, computed again",
         columns=(
-            Column(key="key", title="row", numeric=False),
+            Column(key="key", title="row", numeric=False, shown=False),
             Column(key="what", title="what", numeric=False),
             Column(key="printed_value", title="printed"),
             Column(key="unit", title="unit", numeric=False),
-            Column(key="printed_low_value", title="rounded from"),
-            Column(key="printed_high_value", title="to"),
+            Column(key="printed_low_value", title="rounded from", shown=False),
+            Column(key="printed_high_value", title="to", shown=False),
             Column(key="recomputed_value", title="computed again"),
-            Column(key="recomputed_low_value", title="from"),
-            Column(key="recomputed_high_value", title="to"),
+            Column(key="recomputed", title="range of that", numeric=False),
+            Column(key="recomputed_low_value", title="from", shown=False),
+            Column(key="recomputed_high_value", title="to", shown=False),
             Column(key="finding", title="finding", numeric=False),
-            Column(key="correction", title="corrected to", numeric=False),
+            Column(key="correction", title="superseded by", numeric=False),
             Column(key="computed_from", title="computed from", numeric=False),
             Column(key="accelerator", title="accelerator", numeric=False),
             Column(key="kind", title="kind", numeric=False),
@@ -110,19 +115,19 @@ def register_table() -> Table:
         note="Every number was rounded before it was printed, and so were its inputs. The printed and the computed "
         "number agree if they can be the same one before rounding. Kind: measured, estimated, or normalised to another "
         "hardware or unit.",
+        folded=True,
     )
 
 
 def _register_row(reference: Reference, check: Check | None) -> tuple[Cell, ...]:
     unit, digits = reference.printed.unit, _digits(reference.text)
     printed = Cell(text=reference.text, tier=Tier.PUBLISHED, value=reference.printed.value, unit=unit)
-    rounding = reference.rounding
     return (
         word(reference.key),
         word(reference.label),
         printed,
         word(unit),
-        *_ends(rounding, unit, digits),
+        *_ends(reference.rounding, unit, digits),
         *_recomputed(check, digits),
         word(_finding(reference, check)),
         word(_corrected(reference)),
@@ -151,9 +156,10 @@ def _ends(interval: Interval, unit: str, digits: int) -> tuple[Cell, Cell]:
 
 def _recomputed(check: Check | None, digits: int) -> tuple[Cell, ...]:
     if check is None:
-        return word(""), word(""), word("")
+        return (word(""),) * 4
     value = Cell(text=significant(check.value, digits), tier=Tier.MODELLED, value=check.value, unit=check.unit)
-    return value, *_ends(check.recomputed.value, check.unit, digits)
+    low, high = _ends(check.recomputed.value, check.unit, digits)
+    return value, between(low, high), low, high
 
 
 def _finding(reference: Reference, check: Check | None) -> str:
@@ -169,118 +175,3 @@ def _finding(reference: Reference, check: Check | None) -> str:
 def _corrected(reference: Reference) -> str:
     # Every correction after the number itself, so that no row stands alone.
     return "; then ".join(f"{one.text} {one.printed.unit} ({one.printed.source.key})" for one in reference.chain[1:])
-
-
-def claims_table() -> Table:
-    """Return the headline ratios as printed, from the printed cells, and without any rounding."""
-    found, upfront = claims(), nas_costs()[FineTuning.NONE.row_key]
-    return Table(
-        key="claims",
-        title=f"The claims, for {found[0].scenarios} scenarios",
-        columns=(
-            Column(key="rival", title="once-for-all against", numeric=False),
-            Column(key="printed_ratio", title="printed"),
-            Column(key="co2e_low_ratio", title="from the printed CO2e: from"),
-            Column(key="co2e_high_ratio", title="to"),
-            Column(key="hours_low_ratio", title="from the printed hours: from"),
-            Column(key="hours_high_ratio", title="to"),
-            Column(key="without_search_ratio", title="unrounded, search of once-for-all dropped"),
-            Column(key="unrounded_ratio", title="unrounded, all hours"),
-            Column(key="finding", title="finding", numeric=False),
-            Column(key="source", title="source", numeric=False),
-        ),
-        rows=tuple(map(_claim_row, found)),
-        note="A ratio of CO2e is one of GPU-hours here: power, PUE, intensity and price are the same in every row, and "
-        f"cancel. Rounding drops the {upfront.search_once_gpu_h:,.0f} GPU-hours of search that {upfront.label} takes.",
-    )
-
-
-def _claim_row(claim: Claim) -> tuple[Cell, ...]:
-    agrees = "follows from the printed CO2e" if claim.agrees else "does not follow from the printed CO2e"
-    left_out = f"; {', '.join(claim.unreported)} of {claim.rival} is not reported" if claim.unreported else ""
-    return (
-        word(claim.rival),
-        Cell(text=f"{claim.text}x", tier=Tier.PUBLISHED, value=number(claim.text), unit="ratio"),
-        ratio(claim.from_co2e_ratio.low),
-        ratio(claim.from_co2e_ratio.high),
-        ratio(claim.from_hours_ratio.low),
-        ratio(claim.from_hours_ratio.high),
-        ratio(claim.without_search_ratio),
-        ratio(claim.unrounded_ratio),
-        word(f"{agrees}{left_out}"),
-        cited(claim.source),
-    )
-
-
-def claim_table(steps: Sequence[ClaimStep]) -> Table:
-    """Return the way from the published 1,300x to where some steps lead."""
-    return Table(
-        key="claim_steps",
-        title="Why not 1,300x?",
-        columns=(
-            Column(key="step", title="step", numeric=False),
-            Column(key="factor_ratio", title="factor"),
-            Column(key="after_ratio", title="ratio after it"),
-            Column(key="low_ratio", title="range: from"),
-            Column(key="high_ratio", title="to"),
-            Column(key="note", title="note", numeric=False),
-            Column(key="source", title="source", numeric=False),
-        ),
-        rows=tuple(_claim_step(step, first=index == 0) for index, step in enumerate(steps)),
-        note="Every step begins where the one before it ended, so the factors multiply to the last ratio. The size of "
-        "a step depends on their order; where they lead does not. Ranges are over choices, and have no probability.",
-    )
-
-
-def _claim_step(step: ClaimStep, *, first: bool) -> tuple[Cell, ...]:
-    if first:
-        multiplied = word("")
-    elif step.applies:
-        multiplied = Cell(text=f"x {factor(step.factor_ratio)}", tier=Tier.MODELLED, value=step.factor_ratio)
-    else:
-        multiplied = word("does not apply")
-    return (
-        word(step.label),
-        multiplied,
-        ratio(step.after_ratio, Tier.PUBLISHED if first else Tier.MODELLED),
-        ratio(step.low_ratio),
-        ratio(step.high_ratio),
-        word(step.note),
-        word("own run") if step.source is None and step.applies else cited(step.source),
-    )
-
-
-def claim_points_table(points: Sequence[ClaimPoint] = ()) -> Table:
-    """Return how the headline ratios move with N, with fine-tuning, and with the published costs of MnasNet.
-
-    Args:
-        points: what `claim_points` returned; empty for the numbers of scenarios that it takes by itself.
-    """
-    found = list(points) or list(claim_points())
-    numbers = tuple(dict.fromkeys(point.n for point in found))
-    return Table(
-        key="claim_points",
-        title="How the claims move",
-        columns=(
-            Column(key="rival", title="once-for-all against", numeric=False),
-            Column(key="mnasnet", title="hours of one MnasNet search", numeric=False),
-            Column(key="fine_tuning", title="fine-tuning of once-for-all", numeric=False),
-            *(Column(key=f"n{n}_ratio", title=f"N = {n:,}") for n in numbers),
-            Column(key="assumption", title="assumed", numeric=False),
-        ),
-        rows=tuple(_point_rows(found, numbers)),
-        note="GPU-hours of the rival over those of once-for-all, unrounded. Below 1, once-for-all costs more.",
-    )
-
-
-def _point_rows(points: Sequence[ClaimPoint], numbers: Sequence[int]) -> Iterator[tuple[Cell, ...]]:
-    for (rival, mnasnet, fine_tuning), group in groupby(points, lambda one: (one.rival, one.mnasnet, one.fine_tuning)):
-        line = list(group)
-        by_n: Mapping[int, ClaimPoint] = {point.n: point for point in line}
-        yield (
-            word(rival),
-            word("" if mnasnet is None else str(mnasnet)),
-            word(str(fine_tuning)),
-            *(ratio(by_n[n].unrounded_ratio if n in by_n else None, missing="not asked") for n in numbers),
-            word(line[0].assumption),
-        )

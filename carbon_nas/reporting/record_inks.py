@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from carbon_nas.comparison.claims import ClaimStep
 from carbon_nas.comparison.published import PublishedRow, PublishedTable
+from carbon_nas.comparison.published_break_even import PublishedBreakEven
+from carbon_nas.comparison.published_hours import is_once_for_all
 from carbon_nas.references.waterfall import Step, waterfall
 from carbon_nas.reporting.figures import COLOURS
 from carbon_nas.reporting.numbers import mass_lb, significant
-from carbon_nas.reporting.record import factor
+from carbon_nas.reporting.published_crossings import crossing_words
+from carbon_nas.reporting.record_cells import factor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +39,6 @@ _RIVALS = (
     "cai2020-mobilenetv3-large",
     "cai2020-mobilenetv2",
 )
-_UPFRONT = "cai2020-ofa"
 
 
 def _rows_of(axes: "Axes", labels: Sequence[str], width: int) -> None:
@@ -139,14 +141,14 @@ def _claimed(row: int, step: ClaimStep) -> str:
 
 def published_curves_ink(table: PublishedTable, axes: "Axes") -> None:
     """Draw GPU-hours over N for once-for-all and its rivals, with CO2e beside, and mark where they break even."""
-    scenario = table.scenario
-    upfront = next(row for row in table.rows if row.key == scenario.fine_tuning.row_key)
-    reach = max(100, 2 * scenario.n)
-    crossings = {row.rival: row.crossings[scenario.fine_tuning].n_ratio for row in table.against_upfront}
+    setting = table.setting
+    upfront = next(row for row in table.rows if row.key == setting.fine_tuning.row_key)
+    reach = max(100, 2 * setting.n)
+    crossings = {row.rival: row.crossings[setting.fine_tuning] for row in table.against_upfront}
     # On logarithmic axes a line with a constant part is bent.
     numbers = [reach ** (step / 200.0) for step in range(201)]
     for row in table.rows:
-        if row.key not in _RIVALS and not row.key.startswith(_UPFRONT):
+        if row.key not in _RIVALS and not is_once_for_all(row.key):
             axes.plot(numbers, list(_hours(row, numbers)), color=_PALE, linewidth=1.2, label="others of the table")
     for index, row in enumerate(sorted((one for one in table.rows if one.key in _RIVALS), key=_steepest_first)):
         crossing = crossings[row.label]
@@ -158,13 +160,20 @@ def published_curves_ink(table: PublishedTable, axes: "Axes") -> None:
             linestyle=(0, (4, 2)) if row.unreported else "-",
             label=f"{row.label}{_marked(crossing)}",
         )
-        if crossing is not None and 1.0 <= crossing <= reach:
-            axes.plot(crossing, *_hours(upfront, [crossing]), marker="D", markersize=6, color="black", zorder=5)
+        if crossing.n_ratio is not None and 1.0 <= crossing.n_ratio <= reach:
+            axes.plot(
+                crossing.n_ratio,
+                *_hours(upfront, [crossing.n_ratio]),
+                marker="D",
+                markersize=6,
+                color="black",
+                zorder=5,
+            )
     axes.plot(numbers, list(_hours(upfront, numbers)), color=_BLUE, linewidth=2.8, label=upfront.label)
-    axes.axvline(scenario.n, color="0.5", linewidth=0.8, linestyle=":")
+    axes.axvline(setting.n, color="0.5", linewidth=0.8, linestyle=":")
     axes.annotate(
-        f"N = {scenario.n}",
-        (scenario.n, 0.0),
+        f"N = {setting.n}",
+        (setting.n, 0.0),
         xycoords=("data", "axes fraction"),
         xytext=(4, 5),
         textcoords="offset points",
@@ -176,11 +185,11 @@ def published_curves_ink(table: PublishedTable, axes: "Axes") -> None:
     axes.set_xlim(1, reach)
     axes.set_xlabel("number of deployment scenarios N, logarithmic")
     axes.set_ylabel("GPU-hours, logarithmic")
-    per_hour_kg = scenario.footprint(1.0, scenario.power).mass_kg
+    per_hour_kg = setting.footprint(1.0, setting.power).mass_kg
     if per_hour_kg > 0:
         both_ways: Any = (lambda hours: hours * per_hour_kg, lambda mass_kg: mass_kg / per_hour_kg)
         beside = axes.secondary_yaxis("right", functions=both_ways)
-        beside.set_ylabel(f"kg CO2e at {significant(scenario.power.power_w)} W per GPU")
+        beside.set_ylabel(f"kg CO2e at {significant(setting.power.power_w)} W per GPU")
         axes.spines["right"].set_visible(True)
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(reversed(labels), reversed(handles), strict=True))
@@ -203,7 +212,7 @@ def _hours(row: PublishedRow, numbers: Sequence[float]) -> Iterator[float]:
     return (row.once_gpu_h + n * row.each_gpu_h for n in numbers)
 
 
-def _marked(crossing_ratio: float | None) -> str:
-    if crossing_ratio is None:
+def _marked(crossing: PublishedBreakEven) -> str:
+    if crossing.n_ratio is None:
         return " (never breaks even)"
-    return " (N* below 1)" if crossing_ratio < 1.0 else f" (N* = {significant(crossing_ratio)})"
+    return " (N* below 1)" if crossing.n_ratio < 1.0 else f" (N* {crossing_words(crossing)})"

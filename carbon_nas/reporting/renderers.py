@@ -57,9 +57,10 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _markdown_table(table: Table) -> list[str]:
-    lines = [f"**{table.title}**", "", "| " + " | ".join(column.title for column in table.columns) + " |"]
-    lines.append("|" + "|".join("---:" if column.numeric else "---" for column in table.columns) + "|")
-    lines += ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in table.rows]
+    columns = table.shown_columns
+    lines = [f"**{table.title}**", "", "| " + " | ".join(column.title for column in columns) + " |"]
+    lines.append("|" + "|".join("---:" if column.numeric else "---" for column in columns) + "|")
+    lines += ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in table.shown_rows]
     return [*lines, "", table.note, ""] if table.note else [*lines, ""]
 
 
@@ -79,7 +80,12 @@ def render_markdown(document: Document) -> str:
                 case Table():
                     lines += _markdown_table(block)
                 case FigureBlock():
-                    lines += [f"![{block.title}](figures/{block.key}.png)", "", f"*{block.title}.* {block.caption}", ""]
+                    lines += [
+                        f"![{block.title}](figures/{block.key}.png)",
+                        "",
+                        f"*{block.sentence}* {block.caption}",
+                        "",
+                    ]
     lines += ["## Sources", "", "The entries are in [references.bib](references.bib).", ""]
     lines += [f"- [{source.key or 'given by the user'}] {source.where}" for source in document.sources]
     return "\n".join(lines) + "\n"

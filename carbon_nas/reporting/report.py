@@ -12,9 +12,9 @@ from carbon_nas.reporting.document import Document
 from carbon_nas.reporting.figures import draw
 from carbon_nas.reporting.folder import write_files
 from carbon_nas.reporting.inks import inks
-from carbon_nas.reporting.renderers import render_csv, render_html, render_json, render_markdown
+from carbon_nas.reporting.renderers import render_json
+from carbon_nas.reporting.rendering import Figures, files_of, images_of
 from carbon_nas.reporting.request import REQUEST, Request
-from carbon_nas.sources import bibtex
 
 __all__ = ["build", "derive", "render", "write_report"]
 
@@ -25,27 +25,18 @@ def derive(runs: Sequence[ledger.Run], request: Request) -> tuple[Findings, Docu
     return findings, compose(findings, runs, REFERENCES, equivalents=request.equivalents)
 
 
-def render(
-    findings: Findings, document: Document, request: Request, figures: Mapping[str, Mapping[str, bytes]]
-) -> Mapping[str, bytes]:
+def render(findings: Findings, document: Document, request: Request, figures: Figures) -> Mapping[str, bytes]:
     """Return every file of a report that is text, by its path within the folder."""
-    texts = {
-        "index.html": render_html(document, figures),
-        "report.md": render_markdown(document),
-        "references.bib": bibtex({source.key for source in document.sources if source.key}),
-        "data/comparison.json": render_json(findings, document),
-        REQUEST: request.model_dump_json(indent=2, exclude_defaults=True) + "\n",
-        **{f"data/{table.key}.csv": render_csv(table) for table in document.tables},
-    }
-    return {path: text.encode() for path, text in texts.items()}
+    asked = request.model_dump_json(indent=2, exclude_defaults=True) + "\n"
+    numbers = {document.numbers: render_json(findings, document), REQUEST: asked}
+    return files_of(document, figures, numbers=numbers)
 
 
 def build(runs: Sequence[ledger.Run], request: Request) -> tuple[Document, Mapping[str, bytes]]:
     """Return the report of some runs as a document, and as files by their paths within the folder."""
     findings, document = derive(runs, request)
     figures = draw(inks(findings))
-    images = {f"figures/{key}.{suffix}": data for key, files in figures.items() for suffix, data in files.items()}
-    return document, {**render(findings, document, request, figures), **images}
+    return document, {**render(findings, document, request, figures), **images_of(figures)}
 
 
 def write_report(folder: Path, request: Request) -> Document:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from carbon_nas.accounting.methods import METHODS
+from carbon_nas.accounting.quantities import ItEnergy
 from carbon_nas.accounting.site_file import SiteFile
 from carbon_nas.accounting.sites import Sites
 from carbon_nas.comparison.use_phase import Fleet
@@ -59,11 +60,14 @@ def described(zone: str | None, pue: float | None, sites: Sequence[SiteFile]) ->
 
     Raises:
         UsageError: if there are both.
+        InvalidSite: if the PUE cannot be.
     """
     if sites and (zone is not None or pue is not None):
         raise UsageError(
             "a zone and a PUE say what a site file says", where="--site", cure="write zone and pue into the site file"
         )
+    if pue is not None:
+        ItEnergy(0.0).through(pue)  # Its refusal is easier to read than that of a file's border.
     return tuple(sites) or (SiteFile(zone=zone, pue=pue),)
 
 

@@ -6,7 +6,7 @@ from carbon_nas.comparison.payback import FleetPayback, Payback
 from carbon_nas.comparison.speedup import PUBLISHED_SPEEDUPS, Speedup
 from carbon_nas.comparison.use_phase import Inference
 from carbon_nas.reporting.cells import counted, maybe, word
-from carbon_nas.reporting.document import Cell, Column, Table
+from carbon_nas.reporting.document import Cell, Column, Table, Text
 from carbon_nas.reporting.numbers import count, latency, percent, significant
 from carbon_nas.sources import Tier
 
@@ -57,8 +57,19 @@ def _ms(value: float) -> Cell:
     return Cell(text=latency(value), tier=Tier.MEASURED, value=value, unit="ms")
 
 
-def speedup_table(found: Sequence[Speedup]) -> Table:
-    """Return how fast each network is beside the fastest hand-scaled one that is as accurate."""
+def speedup_table(found: Sequence[Speedup]) -> Table | Text:
+    """Return how fast each network is beside the fastest hand-scaled one that is as accurate.
+
+    Where there is no such network for any, that is one sentence.
+    """
+    claims = " and ".join(f"{one.value:g} {one.unit}" for one in PUBLISHED_SPEEDUPS)
+    source = PUBLISHED_SPEEDUPS[0].source
+    research = f"The research says {claims} [{source.key}, {source.where}], on ImageNet and other devices."
+    if all(one.rival is None for one in found):
+        return Text(
+            text=f"How fast, beside networks that were scaled by hand: none. {research} This study has no network that "
+            "nobody searched for and that is as accurate, to one point, so there is nothing to set beside it."
+        )
     rows = [
         (
             word(one.scenario),
@@ -73,8 +84,6 @@ def speedup_table(found: Sequence[Speedup]) -> Table:
         )
         for one in found
     ]
-    claims = " and ".join(f"{one.value:g} {one.unit}" for one in PUBLISHED_SPEEDUPS)
-    source = PUBLISHED_SPEEDUPS[0].source
     return Table(
         key="speedups",
         title="How fast, beside networks that were scaled by hand",
@@ -88,9 +97,8 @@ def speedup_table(found: Sequence[Speedup]) -> Table:
             Column(key="speedup_ratio", title="times as fast"),
         ),
         rows=tuple(rows),
-        note=f"The research says {claims} [{source.key}, {source.where}], on ImageNet and other devices. The rival is "
-        "the fastest network that nobody searched for, on the same device, at most one point less accurate; none: this "
-        "study has no such network.",
+        note=f"{research} The rival is the fastest network that nobody searched for, on the same device, at most one "
+        "point less accurate; none: there is no such network for that scenario and seed.",
     )
 
 
@@ -121,15 +129,16 @@ def payback_table(found: Sequence[Payback]) -> Table | None:
             Column(key="strategy", title="strategy", numeric=False),
             Column(key="rival", title="in place of", numeric=False),
             Column(key="seed", title="seed", numeric=False),
-            Column(key="spent_j", title="finding it took"),
-            Column(key="saved_image_j", title="saved per image"),
+            Column(key="spent_j", title="finding it took, IT energy"),
+            Column(key="saved_image_j", title="saved per image, IT energy"),
             Column(key="images_n", title="images to return all of it"),
             Column(key="extra_images_n", title="to return what it took more"),
             Column(key="equal_images_n", title="images that use as much"),
             Column(key="told_apart", title="saving above the noise of sensors", numeric=False),
         ),
         rows=tuple(rows),
-        note="Finding it: all phases of its scenario and an even share of what was paid once for those that were run. "
+        note="IT energy on both sides, whatever the PUE of a site is. Finding it: all phases of its scenario and an "
+        "even share of what was paid once for those that were run. "
         "Images that use as much: from there on its use has taken more energy than finding it.",
     )
 
@@ -171,7 +180,7 @@ def fleet_table(found: Sequence[FleetPayback]) -> Table | None:
             Column(key="seed", title="seed", numeric=False),
             Column(key="days_n", title="paid back on day"),
             Column(key="within_lifetime", title="within its life", numeric=False),
-            Column(key="use_j", title="use in its life"),
+            Column(key="use_j", title="use in its life, IT energy"),
             Column(key="rival_use_j", title="with the rival's network"),
             Column(key="use_share", title="use of all energy"),
         ),

@@ -9,7 +9,7 @@ from carbon_nas.comparison.break_even import BreakEven
 from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
 from carbon_nas.comparison.findings import MARGIN_FRACTION
-from carbon_nas.comparison.spread import break_even_name, ratio_name
+from carbon_nas.comparison.spread import break_even_name, ratio_name, same
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, scenarios, significant
 from carbon_nas.sources import Tier
@@ -43,10 +43,8 @@ def _places(comparison: Comparison, filled_share: Mapping[str, float]) -> Iterat
         )
     for view, share in filled_share.items():
         if share > 0:
-            yield (
-                f"Of the energy, {percent(share)} fell into gaps of the {view} series, where the mean of its known "
-                "values stands in."
-            )
+            part = percent(share) if share >= 0.001 else "less than 0.1 %"
+            yield f"Of the energy, {part} fell into gaps of the {view} series, where the mean of the rest stands in."
 
 
 def _sentences(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterator[str]:
@@ -60,7 +58,9 @@ def _sentences(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterato
     yield f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(sites.label)}."
     yield from _ratio(comparison, spreads)
     for found in comparison.break_evens:
-        yield _crossing(found, spreads.get(break_even_name(found.upfront, found.rival)))
+        spread = spreads.get(break_even_name(found.upfront, found.rival))
+        # With several sites there is one N* of energy and another of CO2e.
+        yield _crossing(found, spread if same(spread, found.n_ratio) else None)
     yield from map(_quality, comparison.gaps)
 
 

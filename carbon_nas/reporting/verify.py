@@ -19,6 +19,7 @@ from carbon_nas.reporting.document import Document, FigureBlock
 from carbon_nas.reporting.figures import FORMATS
 from carbon_nas.reporting.published import derive_published, render_published
 from carbon_nas.reporting.published_request import PublishedRequest, is_published
+from carbon_nas.reporting.rendering import Figures
 from carbon_nas.reporting.report import derive, render
 from carbon_nas.reporting.request import REQUEST, Request
 
@@ -62,18 +63,15 @@ def _differences(folder: Path) -> Iterator[Difference]:
             continue
         if data != derived[path]:
             yield from _inside(path, data, derived[path])
-    for extra in sorted((folder / "data").glob("*.csv")):
-        path = extra.relative_to(folder).as_posix()
-        if path not in derived:
-            yield Difference(where=path, what="this table does not follow from the ledgers")
-
-
-_Figures = Mapping[str, Mapping[str, bytes]]
+    drawn = {f"figures/{key}.{suffix}" for key in figures for suffix in FORMATS}
+    for extra in _beside(folder):
+        if extra not in derived.keys() | drawn:
+            yield Difference(where=extra, what="this file is no part of what follows")
 
 
 def _derived(
     folder: Path, request: Request | PublishedRequest
-) -> tuple[Document, Callable[[_Figures], Mapping[str, bytes]]]:
+) -> tuple[Document, Callable[[Figures], Mapping[str, bytes]]]:
     if isinstance(request, PublishedRequest):
         document = derive_published(request)
         return document, partial(render_published, document, request)
@@ -94,6 +92,14 @@ def _request(folder: Path) -> Request | PublishedRequest | Difference:
     except (OSError, ValueError, CarbonNasError) as error:
         return Difference(where=REQUEST, what=f"it does not say for which site the report was drawn ({error!r})")
     return request
+
+
+def _beside(folder: Path) -> Iterator[str]:
+    """Name every file that stands where a reader looks for the report: its data, its figures, its pages."""
+    for pattern in ("data/**/*", "figures/**/*", "*.html", "*.md", "*.bib", "*.csv", "*.json"):
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file():
+                yield path.relative_to(folder).as_posix()
 
 
 def _figures(document: Document) -> list[str]:

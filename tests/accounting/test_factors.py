@@ -58,6 +58,15 @@ def test_optional_columns_may_stand_anywhere_and_be_empty(path: Path) -> None:
     assert plain.intensity_g_per_kwh == 0.0
 
 
+@pytest.mark.parametrize("wanted", list(Kind))
+def test_a_row_that_tells_no_kind_is_of_the_one_that_is_wanted_and_one_that_does_keeps_it(
+    path: Path, wanted: Kind
+) -> None:
+    file = written(path, f"{HEADER},kind", f"{ROW},", "margin,700,,build,study,marginal")
+    untold, told = read_factors(file, kind=wanted).values()
+    assert (untold.kind, told.kind) == (wanted, Kind.MARGINAL)
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_kind_may_be_written_in_full_or_short(path: Path, kind: Kind) -> None:
     words = enumerate((kind.value, kind.name.lower(), kind.name))

@@ -5,7 +5,7 @@ from math import inf, nan
 
 import pytest
 
-from carbon_nas.accounting.grid import Grid, Kind, grid, named_grids
+from carbon_nas.accounting.grid import DIRECT, LIFE_CYCLE, NOT_STATED, Grid, Kind, counted, grid, named_grids
 from carbon_nas.errors import InvalidSite, UnknownName
 from carbon_nas.sources import Source
 
@@ -174,6 +174,39 @@ def test_what_a_value_leaves_out_is_part_of_its_basis() -> None:
     assert "CO2 only" in grid("CHN/hebei").basis
     assert "all other sources counted as zero" in grid("CAN/quebec").basis
     assert "uncovered: Other 14.95%" in grid("SWE/SE4").basis
+
+
+@pytest.mark.parametrize(
+    ("zone", "scope"),
+    [
+        ("FRA", LIFE_CYCLE),
+        ("USA/texas", DIRECT),
+        ("CHN/sichuan", DIRECT),
+        ("CAN/ontario", NOT_STATED),
+        ("SWE/SE4", NOT_STATED),
+        ("gcp/europe-west1", NOT_STATED),
+        ("WORLD", NOT_STATED),
+    ],
+)
+def test_every_grid_says_whether_it_counts_the_life_cycle(zone: str, scope: str) -> None:
+    basis = grid(zone).basis
+    assert basis.startswith(scope)
+    assert counted(basis) == scope
+
+
+@pytest.mark.parametrize(
+    ("basis", "scope"),
+    [
+        ("life-cycle emissions of the mix", LIFE_CYCLE),
+        ("Lifecycle, residual mix", LIFE_CYCLE),
+        ("Direct, at the stack", DIRECT),
+        ("direct and life cycle", NOT_STATED),
+        ("indirect", NOT_STATED),
+        ("made up", NOT_STATED),
+    ],
+)
+def test_a_basis_in_words_is_read_for_what_it_counts(basis: str, scope: str) -> None:
+    assert counted(basis) == scope
 
 
 def test_the_named_grids_are_low_mean_and_high() -> None:

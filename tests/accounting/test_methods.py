@@ -38,6 +38,9 @@ RUN = ActivityData(
     embodied_kg=0.06,
 )
 
+# The same without a GPU.
+HOST = replace(RUN, device_s={"cpu": 160 * HOUR_S}, processors=(CPU,))
+
 
 def apply(method: str, activity: ActivityData = RUN, conditions: Conditions = SITE) -> MethodResult:
     return METHODS[method](activity, conditions)
@@ -135,21 +138,25 @@ class TestMethodsOnDataSheets:
         assert apply(method, replace(RUN, energy_j={"gpu": None})) == apply(method)
 
     def test_a_used_processor_without_a_design_power_is_missing(self, method: str) -> None:
-        result = apply(method, replace(RUN, processors=(GPU, replace(CPU, tdp_w=None))))
+        result = apply(method, replace(HOST, processors=(replace(CPU, tdp_w=None),)))
         assert (result.energy_kwh, result.mass_kg) == (None, None)
         assert result.missing == ("the thermal design power of EPYC is not known",)
 
     def test_a_cpu_without_its_number_of_cores_is_missing(self, method: str) -> None:
-        result = apply(method, replace(RUN, processors=(GPU, replace(CPU, cores=None))))
+        result = apply(method, replace(HOST, processors=(replace(CPU, cores=None),)))
         assert result.missing == ("the number of cores of EPYC is not known",)
 
     def test_a_processor_that_was_used_and_is_not_described_is_missing(self, method: str) -> None:
-        assert apply(method, replace(RUN, processors=(GPU,))).missing == ("a cpu was used, and none is described",)
+        alone = replace(RUN, device_s={"gpu": 18 * HOUR_S}, processors=())
+        assert apply(method, alone).missing == ("a gpu was used, and none is described",)
+        assert apply(method, replace(HOST, processors=())).missing == ("a cpu was used, and none is described",)
 
-    @pytest.mark.parametrize("device_s", [{"gpu": 18 * HOUR_S}, {"gpu": 18 * HOUR_S, "cpu": None}])
-    def test_busy_time_that_is_not_known_is_missing(self, method: str, device_s: dict[str, float | None]) -> None:
-        result = apply(method, replace(RUN, device_s=device_s))
-        assert result.missing == ("it is not known for how long a cpu was busy",)
+    @pytest.mark.parametrize("kind", ["gpu", "cpu"])
+    @pytest.mark.parametrize("none", [True, False])
+    def test_busy_time_that_is_not_known_is_missing(self, method: str, kind: str, none: bool) -> None:
+        run = replace(HOST if kind == "cpu" else RUN, processors=(CPU if kind == "cpu" else GPU,))
+        result = apply(method, replace(run, device_s={kind: None} if none else {}))
+        assert result.missing == (f"it is not known for how long a {kind} was busy",)
 
     def test_a_processor_that_rested_needs_no_design_power(self, method: str) -> None:
         resting = replace(
@@ -208,9 +215,17 @@ class TestLacoste2019:
         assert result.mass_kg == pytest.approx(24_690, abs=5)
         assert result.energy_boundary == "IT"
 
-    def test_a_cpu_counts_by_the_part_of_its_cores_that_was_busy(self) -> None:
-        # 18 GPU-hours at 400 W; a quarter of 400 W of CPUs for ten hours.
-        assert apply("lacoste2019").energy_kwh == pytest.approx(7.2 + 1.0)
+    def test_where_there_are_gpus_they_are_all_that_counts(self) -> None:
+        # 18 GPU-hours at 400 W, whatever is known of the CPUs beside them.
+        for cpus in ((CPU,), (replace(CPU, tdp_w=None, cores=None),), ()):
+            assert apply("lacoste2019", replace(RUN, processors=(GPU, *cpus))).energy_kwh == pytest.approx(7.2)
+        result = apply("lacoste2019")
+        assert result.differs.startswith("GPUs alone")
+        assert not [one.name for one in result.inputs if "EPYC" in one.name or one.name.startswith("cpu")]
+
+    def test_without_a_gpu_a_cpu_counts_by_the_part_of_its_cores_that_was_busy(self) -> None:
+        # A quarter of 400 W of CPUs for ten hours.
+        assert apply("lacoste2019", HOST).energy_kwh == pytest.approx(1.0)
 
     def test_no_pue_is_applied(self) -> None:
         assert apply("lacoste2019") == apply("lacoste2019", conditions=replace(SITE, pue=None))

@@ -82,6 +82,21 @@ def test_nothing_is_added_to_a_bare_number_or_to_what_is_not_known(kind) -> None
         kind(None)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_finite_number_is_refused_in_words(kind, number: float) -> None:
+    takes = [kind, lambda given: kind(1.0) * given]
+    takes += [kind.of_kwh] if kind in (ItEnergy, FacilityEnergy) else [kind.of_g, kind.of_lb]
+    for take in takes:
+        with pytest.raises(UnknownQuantity, match=f"of {number} is not known"):
+            take(number)
+
+
+def test_an_intensity_that_is_no_number_is_refused_in_words() -> None:
+    with pytest.raises(UnknownQuantity, match="an intensity of nan is not known"):
+        LocationBasedMass.emitted(ItEnergy(1.0), float("nan"))
+
+
 def test_the_error_is_one_of_ours_and_a_type_error() -> None:
     assert issubclass(MixedQuantities, CarbonNasError)
     assert issubclass(MixedQuantities, TypeError)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import inf, nan
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_nas.accounting.grid import Kind
-from carbon_nas.accounting.series import Gaps, IntensitySeries, energy_weighted, read_series
-from carbon_nas.errors import IncompleteSeries, InvalidSite, UnknownQuantity
+from carbon_nas.accounting.series import Gaps, IntensitySeries, Weighted, energy_weighted, read_series
+from carbon_nas.errors import IncompleteSeries, InvalidSite, MixedQuantities, UnknownQuantity
 from carbon_nas.sources import Source
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
@@ -65,7 +66,7 @@ def test_a_mean_weighs_each_step_by_the_time_that_is_spent_in_it() -> None:
 
 def test_a_whole_series_has_the_mean_of_its_values() -> None:
     three = series(100.0, 200.0, 600.0)
-    assert three.intensity(START, three.end_utc).intensity_g_per_kwh == 300.0 == three.mean_g_per_kwh
+    assert three.intensity(START, three.end_utc).intensity_g_per_kwh == 300.0
 
 
 def test_a_moment_has_the_intensity_of_the_step_that_it_lies_in() -> None:
@@ -132,7 +133,7 @@ def test_ten_thousand_stretches_of_a_year_take_no_longer_than_their_number() -> 
     year = series(*[float(hour % 24) for hour in range(8760)], start_utc=datetime(2023, 1, 1, tzinfo=UTC))
     began = [year.start_utc + timedelta(minutes=37 * number) for number in range(10_000)]
     clock_s = perf_counter()
-    found = energy_weighted(year, [(one, one + 24 * HOUR, 1.0) for one in began])
+    found = weighted(year, [(one, one + 24 * HOUR, 1.0) for one in began])
     # Looking at each hour of each stretch would take minutes, adding the year up for each stretch even longer.
     assert perf_counter() - clock_s < 3.0
     assert found.intensity_g_per_kwh == pytest.approx(11.5, rel=1e-12)
@@ -197,9 +198,13 @@ def test_a_stretch_that_ends_before_it_begins_is_refused() -> None:
 # The mean over energy
 
 
+def weighted(one: IntensitySeries, stretches: list[tuple[datetime, datetime, float]], **gaps: Any) -> Weighted:
+    return energy_weighted([(one.intensity(began, ended, **gaps), energy_j) for began, ended, energy_j in stretches])
+
+
 def test_weighing_by_energy_is_not_the_mean_over_time() -> None:
     two = series(100.0, 400.0)
-    found = energy_weighted(two, [(at(0), at(1), 3.0e6), (at(1), at(2), 1.0e6)])
+    found = weighted(two, [(at(0), at(1), 3.0e6), (at(1), at(2), 1.0e6)])
     # 3/4 of the energy at 100 and 1/4 at 400; by time it is half and half.
     assert (found.intensity_g_per_kwh, found.weight) == (175.0, "energy")
     assert two.intensity(at(0), at(2)).intensity_g_per_kwh == 250.0
@@ -208,20 +213,20 @@ def test_weighing_by_energy_is_not_the_mean_over_time() -> None:
 
 def test_even_power_weighs_as_time_does() -> None:
     two = series(100.0, 400.0)
-    assert energy_weighted(two, [(at(0.5), at(2), 7.0)]).intensity_g_per_kwh == pytest.approx(
+    assert weighted(two, [(at(0.5), at(2), 7.0)]).intensity_g_per_kwh == pytest.approx(
         two.intensity(at(0.5), at(2)).intensity_g_per_kwh, rel=1e-15
     )
 
 
 def test_the_filled_share_is_one_of_the_energy() -> None:
     gappy = series(100.0, None)
-    found = energy_weighted(gappy, [(at(0), at(1), 1.0), (at(1), at(2), 3.0)], gaps=Gaps.FILL, fill_g_per_kwh=500.0)
+    found = weighted(gappy, [(at(0), at(1), 1.0), (at(1), at(2), 3.0)], gaps=Gaps.FILL, fill_g_per_kwh=500.0)
     assert (found.intensity_g_per_kwh, found.filled_share, found.fill_g_per_kwh) == (400.0, 0.75, 500.0)
 
 
 def test_a_gap_under_one_stretch_is_refused_for_all() -> None:
     with pytest.raises(IncompleteSeries, match="2023-03-01T01:00"):
-        energy_weighted(series(100.0, None), [(at(0), at(1), 1.0), (at(1), at(2), 3.0)])
+        weighted(series(100.0, None), [(at(0), at(1), 1.0), (at(1), at(2), 3.0)])
 
 
 @given(st.permutations([(0, 1, 5.0), (1, 3, 0.25), (2, 4, 17.0), (0, 4, 0.0)]))
@@ -229,21 +234,28 @@ def test_a_gap_under_one_stretch_is_refused_for_all() -> None:
 def test_the_order_of_stretches_does_not_matter(parts: list[tuple[int, int, float]]) -> None:
     whole = series(100.0, 333.3, 7.7, 400.0)
     expected = (5.0 * 100.0 + 0.25 * (333.3 + 7.7) / 2 + 17.0 * (7.7 + 400.0) / 2) / 22.25
-    found = energy_weighted(whole, [(at(a), at(b), energy_j) for a, b, energy_j in parts])
+    found = weighted(whole, [(at(a), at(b), energy_j) for a, b, energy_j in parts])
     assert found.intensity_g_per_kwh == pytest.approx(expected, rel=1e-14)
-    assert found == energy_weighted(whole, [(at(a), at(b), energy_j) for a, b, energy_j in sorted(parts)])
+    assert found == weighted(whole, [(at(a), at(b), energy_j) for a, b, energy_j in sorted(parts)])
 
 
 @pytest.mark.parametrize("parts", [[], [(at(0), at(1), 0.0)]])
 def test_without_energy_there_is_nothing_to_weigh_by(parts: list[tuple[datetime, datetime, float]]) -> None:
     with pytest.raises(UnknownQuantity, match="no energy to weigh by"):
-        energy_weighted(series(1.0), parts)
+        weighted(series(1.0), parts)
 
 
 @pytest.mark.parametrize("energy_j", [-1.0, nan, inf])
 def test_an_energy_that_cannot_be_is_refused(energy_j: float) -> None:
     with pytest.raises(InvalidSite, match="an energy of"):
-        energy_weighted(series(1.0), [(at(0), at(1), energy_j)])
+        weighted(series(1.0), [(at(0), at(1), energy_j)])
+
+
+def test_an_average_and_a_marginal_intensity_have_no_mean() -> None:
+    marginal = IntensitySeries.from_json(series(500.0).to_json() | {"kind": "marginal"})
+    means = [(one.intensity(at(0), at(1)), 1.0) for one in (series(100.0), marginal)]
+    with pytest.raises(MixedQuantities, match="location-based and marginal"):
+        energy_weighted(means)
 
 
 # The record

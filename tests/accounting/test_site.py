@@ -219,7 +219,7 @@ def test_a_marginal_series_gives_marginal_mass():
 
 def test_a_series_cannot_be_used_where_nobody_knows_when_the_work_ran():
     place = a_place(hourly=a_series(1.0))
-    for asked in (place.masses, place.filled_share):
+    for asked in (place.masses, place.means):
         with pytest.raises(
             InvalidSite, match=r"the lab's hours: nobody knows when this energy was used.*yearly factor"
         ):
@@ -230,7 +230,8 @@ def test_a_series_cannot_be_used_where_nobody_knows_when_the_work_ran():
 
 
 def two_hours(place: Site) -> Mapping[str, float]:
-    return place.filled_share(Stretch(energy_j=1.0, own_s=0.0, began=NEW_YEAR, ended=NEW_YEAR.replace(hour=2)))
+    means = place.means(Stretch(energy_j=1.0, own_s=0.0, began=NEW_YEAR, ended=NEW_YEAR.replace(hour=2)))
+    return {view: mean.filled_share for view, mean in means.items()}
 
 
 @pytest.mark.parametrize(("series", "share"), [((300.0, 400.0), 0.0), ((300.0, None), 0.5), ((None, None, 300.0), 1.0)])
@@ -265,7 +266,7 @@ def test_hardware_is_worn_by_work_that_its_component_took_part_in():
 
 
 def test_a_piece_is_worn_once_however_many_of_its_components_are_metered():
-    place = a_place(embodied=(an_item("*", count=2),))
+    place = a_place(embodied=(an_item("*", count=2, includes=("cpu", "dram", "gpu")),))
     assert place.masses(a_stretch(0.0, "gpu:a", "gpu:b", "dram", own_s=500.0))["embodied"] == EmbodiedMass(1.0)
 
 

@@ -164,6 +164,19 @@ def test_factors_are_taken_from_rows_of_a_file_by_name(described):
     assert (place.marginal.intensity_g_per_kwh, place.marginal.year) == (700.0, None)
 
 
+def test_a_row_that_tells_no_kind_is_of_the_one_for_which_it_is_used(described, tmp_path):
+    (tmp_path / "bare.csv").write_text(
+        "name,intensity_g_per_kwh,year,basis,source\nours,12.5,2023,contract,letter\n", encoding="utf-8"
+    )
+    row = 'file = "bare.csv"\nname = "ours"\n'
+    place = described(f"[location]\n{row}[market]\n{row}[marginal]\n{row}")
+    assert [one.kind for one in (*place.grids, place.market, place.marginal)] == [
+        Kind.LOCATION,
+        Kind.MARKET,
+        Kind.MARGINAL,
+    ]
+
+
 def test_energy_of_the_building_is_facility_energy(described):
     assert described('zone = "FR"\nenergy = "facility"\n').boundary == "facility energy as metered"
 

@@ -337,7 +337,7 @@ def nested(path: Path, *gauges: Gauge, clock: ManualClock) -> Statement:
             clock.advance(4.0)
         clock.advance(3.0)
     # A gram a second for a GPU, a tenth of that for the machine.
-    pieces = (an_item("gpu:*", lifetime_s=1e5, mass_kg=128.0), an_item("*", mass_kg=12.8))
+    pieces = (an_item("gpu:*", lifetime_s=1e5, mass_kg=128.0), an_item("*", mass_kg=12.8, includes=("cpu", "dram")))
     return account(read_run(path), a_place(embodied=pieces))
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_nas.accounting.scenarios import scenario_range
-from carbon_nas.accounting.tornado import SwingKind, tornado
+from carbon_nas.accounting.choices import choice_range
+from carbon_nas.accounting.tornado import SwingKind, drawn, tornado
 from carbon_nas.accounting.uncertainty import Factor, Model, Term, crossing, ratio, simulate
 from carbon_nas.errors import MixedQuantities, UnknownName, UnknownQuantity
 
@@ -38,8 +38,8 @@ def test_a_factor_swings_between_its_own_percentiles_while_the_others_stay():
     reach = 1.3**1.959963985
     assert swing.low.value == pytest.approx(2.0 / reach + 1.0)
     assert swing.high.value == pytest.approx(2.0 * reach + 1.0)
-    assert swing.low.label == "2.5th percentile, x 0.598"
-    assert swing.high.label == "97.5th percentile, x 1.67"
+    assert swing.low.label == "2.5th percentile, 0.598 times"
+    assert swing.high.label == "97.5th percentile, 1.67 times"
     assert (swing.low.unit, swing.note) == ("kg", "where power is from")
 
 
@@ -54,7 +54,7 @@ def test_what_cancels_does_not_move_a_ratio_and_says_so():
     assert power.low.value < 0.5 < power.high.value
     assert grid.low.value == grid.high.value == 0.5
     assert grid.quantified, "it has no spread, and needs none here"
-    assert grid.note == "cancels: it does not matter here; where grid is from"
+    assert grid.note == "cancels"
 
 
 def test_what_is_not_quantified_stands_last_and_has_no_ends():
@@ -63,19 +63,19 @@ def test_what_is_not_quantified_stands_last_and_has_no_ends():
     assert (found[-1].low, found[-1].high, found[-1].quantified) == (None, None, False)
 
 
-def test_a_scenario_stands_among_them_as_a_choice():
-    choice = scenario_range("lifetime", {"3 years": 5.0, "5 years": 3.0, "unknown": None}, unit="kg", base="5 years")
-    found = tornado(model(SIDES, **SPREADS), {}, "a", scenarios=[choice])
+def test_a_choice_stands_among_them():
+    choice = choice_range("lifetime", {"3 years": 5.0, "5 years": 3.0, "unknown": None}, unit="kg", base="5 years")
+    found = tornado(model(SIDES, **SPREADS), {}, "a", choices=[choice])
     assert [swing.factor for swing in found] == ["power", "lifetime", "embodied", "grid"]
-    assert found[1].kind is SwingKind.SCENARIO
+    assert found[1].kind is SwingKind.CHOICE
     assert (found[1].low, found[1].high) == (choice.low, choice.high)
     assert found[1].note == "a choice: 5 years was made; no number for unknown"
 
 
-def test_a_scenario_in_another_unit_is_refused():
-    choice = scenario_range("lifetime", {"3 years": 4.5}, unit="lb", base="3 years")
+def test_a_choice_in_another_unit_is_refused():
+    choice = choice_range("lifetime", {"3 years": 4.5}, unit="lb", base="3 years")
     with pytest.raises(MixedQuantities, match="'lb'"):
-        tornado(model(SIDES, **SPREADS), {}, "a", scenarios=[choice])
+        tornado(model(SIDES, **SPREADS), {}, "a", choices=[choice])
 
 
 def test_a_factor_that_keeps_curves_from_crossing_stands_first():
@@ -93,6 +93,24 @@ def test_what_is_no_number_has_no_tornado():
         tornado(sides, RATIO, "a / b")
     with pytest.raises(UnknownName, match="'c'"):
         tornado(sides, RATIO, "c")
+
+
+def test_only_what_has_a_width_that_can_be_seen_is_drawn():
+    sides = {"a": [(1.0, "grid wide"), (1e-8, "faint")], "b": [(4.0, "grid")], "c": [(2.0, "unknown")]}
+    spreads = {"grid": 1.1, "wide": 1.3, "faint": 1.3, "unknown": None}
+    found = tornado(model(sides, **spreads), RATIO, "a / b")
+    assert [swing.factor for swing in found if not swing.visible] == ["faint", "grid"]
+    assert [swing.factor for swing in drawn(found)] == ["wide"]
+    assert drawn(tornado(model(sides, **spreads), {}, "c")) == ()
+
+
+def test_what_keeps_curves_from_crossing_at_one_end_is_drawn_too():
+    sides = {"a": [(100.0, "once")], "a each": [(1.0, "power")], "b": [(0.0, "")], "b each": [(1.2, "")]}
+    crossings = {"N*": crossing(upfront=("a", "a each"), rival=("b", "b each"))}
+    assert [one.factor for one in drawn(tornado(model(sides, once=3.0, power=1.2), crossings, "N*"))] == [
+        "power",
+        "once",
+    ]
 
 
 @settings(max_examples=25, deadline=None)

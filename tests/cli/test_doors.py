@@ -30,7 +30,15 @@ def run(run_python):
         (["--seeds", "0"], "--seeds"),
         (["--bad"], "--bad"),
         (["--report-only", "--out", "empty"], "there is no ledger here"),
-        (["--report-only", "--seeds", "2"], "nothing is recorded now"),
+        (["--report-only", "--seeds", "2", "--idle", "3"], "goes without what says how to record: --idle, --seeds"),
+        (["--published", "--method", "sci", "digits"], "goes without what is about a run: --method, STUDY"),
+        (["--published", "--scenarios", "0"], "--scenarios"),
+        (["--published", "--pue", "nan"], "a PUE of nan cannot be"),
+        (["--scenarios", "5"], "--published: is missing; it alone goes with: --scenarios"),
+        (["--requests-per-day", "5"], "give --fleet as well"),
+        (["--method", "guess"], "there is no method 'guess'"),
+        (["--site-file", "none.toml"], "none.toml: this site file cannot be read"),
+        (["--on-overlap", "both"], "there is no 'both' to choose"),
         (["--cpu-watts-per-core", "-1"], "above 0 W"),
     ],
 )
@@ -73,6 +81,45 @@ def test_a_recorded_study_is_redrawn_with_another_site(run, tmp_path: Path) -> N
     for path in before:
         assert f"{read_run(path).head}  {path.name}" in done.stdout
     assert {path: path.read_bytes() for path in (folder / "ledger").iterdir()} == before
+
+
+def test_a_report_is_redrawn_with_other_methods_and_a_site_file(run, tmp_path: Path) -> None:
+    folder = record_study(tmp_path / "out")
+    (tmp_path / "here.toml").write_text('name = "Here"\nzone = "FR"\npue = 1.2\npue_source = "the operator"\n')
+    done = run(
+        "report", "out", "--site-file", "here.toml", "--method", "strubell2019", "--equivalents", module="carbon_nas"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Here: France" in done.stdout
+    assert {"methods.csv", "equivalents.csv"} <= {path.name for path in (folder / "data").iterdir()}
+    assert run("verify", "out", module="carbon_nas").returncode == 0
+
+
+def test_the_published_record_needs_no_run_and_verifies_itself(run, tmp_path: Path) -> None:
+    done = run("--published", "--scenarios", "3", "--site", "FR", "--out", "record")
+    assert done.returncode == 0, done.stderr
+    assert "626,155 lb" in done.stdout
+    assert "7,096 lb" in done.stdout
+    checked = run("verify", "record", module="carbon_nas")
+    assert checked.returncode == 0, checked.stdout
+    assert "every number follows from the register" in checked.stdout
+
+
+def test_the_published_record_does_not_take_the_place_of_a_run(run, tmp_path: Path) -> None:
+    folder = record_study(tmp_path / "out")
+    done = run("--published", "--out", "out")
+    assert done.returncode == 2
+    assert "give another --out" in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["ledger"]
+
+
+def test_what_was_measured_elsewhere_is_said_to_be_unchecked(run, tmp_path: Path) -> None:
+    folder = record_study(tmp_path / "out")
+    done = run("--published", "--measured", "out", "--out", "record")
+    assert done.returncode == 0, done.stderr
+    checked = run("verify", "record", module="carbon_nas")
+    assert "not checked: what was taken from ledgers that are not here" in checked.stdout
+    assert read_run(next((folder / "ledger").iterdir())).head in checked.stdout
 
 
 def test_a_damaged_line_is_named_and_nothing_is_lost(run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Published methods beside ours, on one study: the same joules, seconds and machines for all of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,11 +107,15 @@ def test_a_kept_study_without_a_known_processor_says_what_is_missing():
         assert memory == pytest.approx(23.54, abs=0.01)
 
 
-def test_a_strategy_whose_ledgers_are_of_two_sites_is_left_out(tmp_path):
+def test_a_strategy_whose_ledgers_are_of_two_sites_has_no_number_and_it_is_said_why(tmp_path):
     here = a_place(name="here", ledgers=("upfront*", "profiling*"))
     there = a_place(300.0, name="there", ledgers=("repeated*",))
-    costs = methods_of(look(record_study(tmp_path), Sites(sites=(here, there))), "metered")
-    assert [strategy for strategy, _ in costs] == ["upfront"]
+    costs = methods_of(look(record_study(tmp_path), Sites(sites=(here, there))))
+    assert {method for strategy, method in costs if strategy == "repeated"} == METHODS.keys()
+    for (strategy, _), cost in costs.items():
+        several = "its ledgers were recorded at several sites" in cost.result.missing
+        assert several == (strategy == "repeated")
+        assert not several or (cost.result.mass_kg, cost.result.energy_kwh, cost.grid) == (None, None, "several")
 
 
 # GPUs.
@@ -151,6 +156,17 @@ def test_six_methods_on_two_gpus(tmp_path, place):
     assert mass_kg(costs, "a", "lacoste2019") == pytest.approx(2 * 0.4 * 1.5 * 0.1)
     assert costs["a", "green-algorithms"].result.missing == ("the size of the memory is not known",)
     assert inputs(costs["a", "patterson2021"])["power of the system per gpu"] == pytest.approx(100.0, rel=1e-4)
+
+
+def test_busy_time_of_one_gpu_that_is_not_known_leaves_none_for_all(tmp_path, place):
+    found = look(gpu_study(tmp_path, {"a": ("GPU-aaaa1111", "GPU-bbbb2222")}), Sites(sites=(place,)))
+    (statement,) = found.statements
+    first, *rest = statement.entries
+    blind = replace(first, parts=(replace(first.parts[0], device_s=None), *first.parts[1:]))
+    costs = by_method(
+        found.runs, [replace(statement, entries=(blind, *rest))], found.order, found.done, ["lacoste2019"]
+    )
+    assert [cost.result.missing for cost in costs] == [("it is not known for how long a gpu was busy",)]
 
 
 def test_a_strategy_is_described_by_the_processors_that_its_own_ledgers_metered(tmp_path, place):

@@ -109,17 +109,17 @@ def test_one_seed_or_two_tell_nothing_of_chance_and_it_is_named(tmp_path, seeds,
 
 def test_a_number_of_seeds_is_told_where_there_are_enough(tmp_path):
     origin = by_chance(tmp_path).doubt.model.factors["chance in a, once"].origin
-    assert origin == "the mean of 3 seeds, as they scatter"
+    assert origin == "the mean of 3 seeds, as they scatter; the edges of their phases are in it"
 
 
-def share(folder) -> None:
+def share(folder, **facts) -> None:
     """Add what was done once for all strategies and seeds: far more than they spend themselves."""
     clock = ManualClock()
     with Recorder(
         folder / "ledger" / "shared.jsonl",
         strategy="tables",
         role=Role.SHARED,
-        meters=[Gauge(clock, "gpu:a", own=True, gain_fraction=0.0)],
+        meters=[Gauge(clock, "gpu:a", **({"own": True, "gain_fraction": 0.0} | facts))],
         clock=clock,
         heartbeat_interval_s=None,
     ) as shared:
@@ -166,6 +166,24 @@ def test_a_seed_that_paid_nothing_counts_as_one_that_paid_nothing(tmp_path):
     assert found.spreads["a, once"].value == pytest.approx(7.5 / KWH_J * 0.1)
     assert found.doubt.model.factors["chance in a, once"].gsd_ratio is None
     assert found.spreads["a"].interval is None
+
+
+def test_the_scatter_of_seeds_holds_the_edges_of_their_own_phases_and_not_those_of_shared_work(tmp_path):
+    """Counted apart from it they would be counted twice."""
+    ticking = {"gpu:a": {"gain_fraction": 0.0, "tick_s": 0.1}}
+    folder = gauged(tmp_path, SCATTERED, ticking)
+    share(folder, tick_s=0.1)
+
+    def edges(seeds: int) -> list[str]:
+        for path in (folder / "ledger").glob(f"*-seed{seeds}.jsonl"):
+            path.unlink()
+        factors = look(folder, Sites(sites=(CERTAIN,))).doubt.model.factors
+        return sorted(name for name in factors if name.startswith("edges"))
+
+    shared = ["edges of shared work, each, gpu:a", "edges of shared work, once, gpu:a"]
+    own = ["edges of a, each, gpu:a", "edges of a, once, gpu:a", "edges of b, each, gpu:a"]
+    assert edges(seeds=3) == shared
+    assert edges(seeds=2) == own + shared
 
 
 def test_costs_of_zero_are_not_said_to_be_of_two_seeds(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_nas.comparison.claims import NUMBERS_OF_SCENARIOS, ClaimStep, OwnRun, claim_points, claims, why_not
+from carbon_nas.comparison.claim_points import NUMBERS_OF_SCENARIOS, claim_points
+from carbon_nas.comparison.claims import ClaimStep, OwnRun, claims, why_not
 from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours
 from carbon_nas.sources import BIBLIOGRAPHY, Tier
 
@@ -110,7 +111,7 @@ def test_the_published_costs_of_mnasnet_span_a_factor_of_thirteen():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(min_value=1, max_value=10**6), JOULES, JOULES, st.sampled_from(FineTuning), SWITCHES)
+@given(st.integers(min_value=1, max_value=10**6), JOULES, JOULES, st.sampled_from([None, *FineTuning]), SWITCHES)
 def test_the_product_of_all_factors_is_the_runs_own_ratio(n, ofa_j, rival_j, fine_tuning, mnasnet):
     run = own(n=n, ofa_j=ofa_j, rival_j=rival_j, fine_tuning=fine_tuning)
     steps = why_not(run, mnasnet=mnasnet)
@@ -130,7 +131,6 @@ def test_the_way_leads_over_rounding_rival_and_n_to_the_run():
         20_000 / 1_240,
         1_000 / 1_240,
         1_000 / 1_240,
-        1_000 / 1_240,
         1.3,
     ]
     assert "TPUv2-hours are taken for GPU-hours" in steps[2].note
@@ -145,11 +145,16 @@ def test_what_mnasnet_cost_can_be_left_out_and_the_way_leads_to_the_same_rival(m
 
 
 def test_steps_that_a_run_skips_change_nothing_and_say_why():
-    skipped = [step for step in why_not(own(accuracy_gap_fraction=0.0123)) if not step.applies]
+    run = own(accuracy_gap_fraction=0.0123, fine_tuning=FineTuning.NONE)
+    skipped = [step for step in why_not(run) if not step.applies]
     assert [step.factor_ratio for step in skipped] == [1.0, 1.0]
     assert "does not fine-tune" in skipped[0].note
     assert "+1.2 percentage points" in skipped[1].note
     assert "not known" in why_not(own())[-2].note
+
+
+def test_whether_a_run_fine_tunes_is_not_said_where_nobody_knows():
+    assert [step.label for step in why_not(own()) if "fine-tun" in f"{step.label}{step.note}"] == []
 
 
 def test_a_run_that_fine_tunes_takes_that_step():
@@ -158,17 +163,34 @@ def test_a_run_that_fine_tunes_takes_that_step():
     assert steps[5].after_ratio == 1_000 / (1_240 + 2 * 75)
 
 
-def test_without_a_run_the_way_ends_at_the_published_table_for_any_n():
+def test_without_a_run_the_way_ends_at_the_published_table_and_the_range_is_that_of_n():
     last = why_not()[-1]
-    assert last.after_ratio == last.high_ratio == 20_000 / 1_240
-    assert last.low_ratio == 500 / 1_240
+    assert last.after_ratio == last.before_ratio == last.high_ratio == 20_000 / 1_240
+    assert (last.low_ratio, last.over) == (500 / 1_240, "for N from 1 to 40")
+
+
+@pytest.mark.parametrize(
+    ("n", "over"), [(1, "for N from 1 to 40"), (5, "for N from 1 to 40"), (100, "for N from 1 to 100")]
+)
+@pytest.mark.parametrize("fine_tuning", FineTuning)
+def test_without_a_run_the_way_ends_where_it_was_asked_to(n, over, fine_tuning):
+    last = why_not(n=n, fine_tuning=fine_tuning)[-1]
+    epochs = {FineTuning.NONE: 0, FineTuning.EPOCHS_25: 25, FineTuning.EPOCHS_75: 75}[fine_tuning]
+    assert last.after_ratio == n * 500 / (1_240 + n * epochs)
+    assert last.low_ratio <= last.after_ratio <= last.high_ratio
+    assert last.over == over
 
 
 def test_every_published_step_can_be_looked_up_and_a_measured_one_names_its_tier():
     steps = why_not(own())
     assert {step.source.key for step in steps if step.source} <= BIBLIOGRAPHY.keys()
-    assert [step.source is None for step in steps] == [False] * 6 + [True] * 2
+    assert [step.source is None for step in steps] == [False] * 5 + [True] * 2
     assert steps[-1].note.endswith("digits, estimated")
+
+
+def test_a_range_says_what_it_is_over_and_nothing_else_does():
+    for step in (*why_not(), *why_not(own()), *why_not(n=5, fine_tuning=FineTuning.EPOCHS_25)):
+        assert (step.low_ratio is None) == (step.high_ratio is None) == (step.over == "")
 
 
 @pytest.mark.parametrize("facts", [{"n": 0}, {"ofa_j": 0.0}, {"rival_j": -1.0}, {"ofa_j": float("nan")}])

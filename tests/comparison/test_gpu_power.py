@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_nas.comparison.gpu_power import gpu_power, gpu_powers, measured_power, required_power
+from carbon_nas.comparison.gpu_power import gpu_power, gpu_powers, measured_power
 from carbon_nas.errors import UnknownName, UnknownQuantity, UsageError
 from carbon_nas.ledger import Scope, read, read_run
 from carbon_nas.ledger.run import Run
@@ -92,15 +92,8 @@ def test_a_run_without_a_gpu_has_no_power_per_gpu(tmp_path):
     assert measured_power([]) is None
 
 
-def test_who_needs_a_power_per_gpu_is_told_what_kind_of_ledger_has_one():
+def test_the_kept_ledgers_of_a_machine_without_a_gpu_have_none():
     assert measured_power(read(KEPT)) is None
-    with pytest.raises(UnknownQuantity, match=r"no GPU was metered.*a ledger of a machine with a GPU"):
-        required_power(read(KEPT))
-
-
-def test_who_needs_a_power_per_gpu_gets_the_one_that_was_measured(tmp_path):
-    runs = [record(tmp_path / "r.jsonl", ("gpu:a", 300.0), clock=ManualClock())]
-    assert required_power(runs) == measured_power(runs)
 
 
 def test_device_time_that_nobody_counted_is_not_zero(tmp_path):

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_nas.comparison.gpu_power import gpu_power, gpu_powers
-from carbon_nas.comparison.published import PublishedRow, PublishedScenario, PublishedTable, recompute, strubell2019
-from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours, PublishedBreakEven, published_hours
+from carbon_nas.comparison.published import PublishedRow, PublishedSetting, PublishedTable, recompute, strubell2019
+from carbon_nas.comparison.published_break_even import PublishedBreakEven
+from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours, published_hours
 from carbon_nas.errors import InvalidSite, UsageError
 from carbon_nas.references import lb_per_gpu_h
 from carbon_nas.units import KG_PER_LB
@@ -42,12 +43,12 @@ def test_at_its_own_factors_the_table_is_the_printed_one(table):
 
 
 def test_the_factors_of_the_printed_table_come_out_of_the_register():
-    scenario = strubell2019()
-    assert (scenario.n, scenario.pue) == (40, 1.58)
-    assert scenario.power.power_w == pytest.approx(188.149, abs=5e-4)
-    assert scenario.usd_per_gpu_h == pytest.approx(3.06)
-    assert scenario.intensity_g_per_kwh == pytest.approx(0.954 * 1_000 * KG_PER_LB)
-    hour = scenario.footprint(1.0, scenario.power)
+    setting = strubell2019()
+    assert (setting.n, setting.pue) == (40, 1.58)
+    assert setting.power.power_w == pytest.approx(188.149, abs=5e-4)
+    assert setting.usd_per_gpu_h == pytest.approx(3.06)
+    assert setting.intensity_g_per_kwh == pytest.approx(0.954 * 1_000 * KG_PER_LB)
+    hour = setting.footprint(1.0, setting.power)
     assert hour.mass_lb == pytest.approx(lb_per_gpu_h("V100"), rel=1e-12)
     assert hour.mass_lb == pytest.approx(0.283600, abs=5e-7)
 
@@ -73,7 +74,7 @@ def test_the_two_published_powers_always_stand_side_by_side(table):
     assert measured.mass_kg / scaled.mass_kg == pytest.approx(325 / 188.149, rel=1e-5)
     assert scaled.mass_95_kg is None, "a spread that nobody gave is not zero"
     assert measured.mass_95_kg.holds(measured.mass_kg)
-    assert not measured.mass_95_kg.holds(scaled.mass_kg), "they differ by more than a spread: a range of scenarios"
+    assert not measured.mass_95_kg.holds(scaled.mass_kg), "they differ by more than a spread: a range of choices"
 
 
 def test_an_own_power_stands_first_and_the_published_ones_stay():
@@ -81,7 +82,7 @@ def test_an_own_power_stands_first_and_the_published_ones_stay():
     assert [round(one.power_w) for one in own] == [300, 188, 325]
 
 
-def test_what_was_printed_stays_what_it_was_in_every_scenario(table):
+def test_what_was_printed_stays_what_it_was_in_every_setting(table):
     elsewhere = recompute(
         replace(strubell2019(), n=3, pue=1.1, intensity_g_per_kwh=20.0, mnasnet=MnasNetHours.OWN_PAPER)
     )
@@ -135,7 +136,7 @@ def test_break_evens_with_once_for_all_come_out_of_the_register():
         "AutoSlim": 3.53,
         "MobileNetV3-Large": 6.89,
     }
-    assert {one.upfront for one in plain.values()} == {"OFA"}
+    assert {one.methods[0] for one in plain.values()} == {"OFA"}
     assert {name: plain[name].first_n for name in ("ProxylessNAS", "FBNet-C", "MobileNetV3-Large", "MobileNetV2")} == {
         "ProxylessNAS": 3,
         "FBNet-C": 3,
@@ -171,22 +172,54 @@ def test_a_break_even_with_a_row_that_leaves_something_out_says_so():
     }
 
 
+def test_a_break_even_with_a_rival_that_leaves_something_out_can_only_be_lower():
+    plain = crossings(FineTuning.NONE)
+    assert {name for name, one in plain.items() if one.at_most} == {"NASNet-A", "MnasNet", "MobileNetV3-Large"}
+    assumed = crossings(FineTuning.NONE, mnasnet=MnasNetHours.OWN_PAPER)["MnasNet"]
+    assert (assumed.partial, assumed.at_most) == (("MnasNet",), False), "an assumption is no bound"
+
+
+@FEW
+@given(st.floats(min_value=0.0, max_value=1e4), st.floats(min_value=0.0, max_value=1e4))
+def test_whatever_a_rival_left_out_its_break_even_is_never_higher(once_gpu_h, each_gpu_h):
+    ofa, rival = (published_hours()[key] for key in ("cai2020-ofa", "cai2020-mobilenetv3-large"))
+    bound = crossings(FineTuning.NONE)["MobileNetV3-Large"].n_ratio
+    whole = replace(rival, search_once_gpu_h=once_gpu_h, search_each_gpu_h=each_gpu_h)
+    assert ofa.gpu_h(bound) <= whole.gpu_h(bound) * (1 + 1e-12)
+
+
 def test_every_pair_costs_the_same_at_its_crossing_and_swaps_there(table):
     costs = {cost.label: cost for cost in published_hours().values()}
     assert len(table.break_evens) == 15 * 14 // 2
-    for pair in table.break_evens:
-        upfront, rival = costs[pair.upfront], costs[pair.rival]
-        if pair.n_ratio is None:
-            assert upfront.gpu_h(10**9) >= rival.gpu_h(10**9)
-            continue
+    crossing = [pair for pair in table.break_evens if pair.n_ratio is not None]
+    assert crossing
+    for pair in crossing:
+        upfront, rival = (costs[label] for label in pair.methods)
+        assert upfront.once_gpu_h > rival.once_gpu_h
+        assert pair.n_ratio > 0
         assert upfront.gpu_h(pair.n_ratio) == pytest.approx(rival.gpu_h(pair.n_ratio))
         assert upfront.gpu_h(pair.first_n) < rival.gpu_h(pair.first_n)
         assert pair.first_n == 1 or upfront.gpu_h(pair.first_n - 1) >= rival.gpu_h(pair.first_n - 1)
+        assert (pair.cheaper is None) == (pair.n_ratio >= 1)
+
+
+def test_of_a_pair_that_never_crosses_one_is_cheaper_for_every_number_of_scenarios(table):
+    costs = {cost.label: cost for cost in published_hours().values()}
+    always = [pair for pair in table.break_evens if pair.cheaper is not None]
+    assert {pair.methods for pair in table.break_evens if pair.n_ratio is None} > {("AutoSlim", "MobileNetV2")}
+    for pair in always:
+        (other,) = {*pair.methods} - {pair.cheaper}
+        assert all(costs[pair.cheaper].gpu_h(n) < costs[other].gpu_h(n) for n in (1, 2, 40, 10**9))
+
+
+def test_two_methods_that_pay_nothing_once_do_not_cross(table):
+    (pair,) = [one for one in table.break_evens if {*one.methods} == {"FBNet-C", "ProxylessNAS"}]
+    assert (pair.n_ratio, pair.first_n, pair.cheaper) == (None, None, "ProxylessNAS")
 
 
 def test_methods_of_equal_cost_never_break_even(table):
-    (pair,) = [one for one in table.break_evens if {one.upfront, one.rival} == {"OFA #75", "OFA-Large #75"}]
-    assert (pair.n_ratio, pair.first_n) == (None, None)
+    (pair,) = [one for one in table.break_evens if {*one.methods} == {"OFA #75", "OFA-Large #75"}]
+    assert (pair.n_ratio, pair.first_n, pair.cheaper) == (None, None, None)
 
 
 @pytest.mark.parametrize(("choice", "hours"), [("40,000", 40_000), ("6,912", 6_912), ("90,720", 90_720)])
@@ -213,7 +246,7 @@ def test_hours_of_another_accelerator_are_never_taken_silently():
         ({"usd_per_gpu_h": -3.0}, UsageError, "price"),
     ],
 )
-def test_a_scenario_that_cannot_be_is_refused_at_birth(facts, error, words):
+def test_a_setting_that_cannot_be_is_refused_at_birth(facts, error, words):
     with pytest.raises(error, match=words):
         replace(strubell2019(), **facts)
 
@@ -224,4 +257,4 @@ def test_the_table_is_data_for_a_report(table):
     plain = json.loads(json.dumps(_plain(table), allow_nan=False))
     assert plain["against_upfront"][0]["crossings"]["#25"]["first_n"] == 10
     assert plain["rows"][0]["as_printed"]["mass_agrees"] is True
-    assert isinstance(table.scenario, PublishedScenario)
+    assert isinstance(table.setting, PublishedSetting)

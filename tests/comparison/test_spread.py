@@ -1,17 +1,24 @@
 """How sure costs are, and how much surer their ratio: what both sides share cancels, to the last bit."""
 
 from dataclasses import replace
-from math import exp
+from math import exp, log
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from carbon_nas.accounting.grid import Kind
+from carbon_nas.accounting.model import draw
 from carbon_nas.accounting.site import Site, site
 from carbon_nas.accounting.site_file import FactorFile, SiteFile
 from carbon_nas.accounting.sites import Sites
-from carbon_nas.comparison.spread import break_even_name, power_name, ratio_name, spread_model
+from carbon_nas.accounting.tornado import drawn, tornado
+from carbon_nas.comparison.spread import break_even_name, power_name, ratio_name, same, spread_model
 from carbon_nas.errors import UnknownQuantity
 from carbon_nas.sources import Tier
-from tests.accounting.places import KWH_J, a_grid, a_place
+from tests.accounting.places import KWH_J, a_grid, a_place, an_item
 from tests.comparison.gauged import Looked, gauged, look
 from tests.recorded import record_study
 
@@ -159,13 +166,13 @@ def test_a_spread_that_nobody_states_leaves_a_cost_without_an_interval(tmp_path)
     assert spread.interval is None
     assert set(spread.not_quantified) == {
         power_name("gpu:a"),
-        "PUE at the lab's grid",
+        "PUE overhead at the lab's grid",
         "intensity of the lab's grid",
         "shares at the lab's grid",
     }
     origins = {name: factor.origin for name, factor in found.doubt.model.factors.items()}
     assert origins[power_name("gpu:a")] == "nobody states how accurate its sensor is"
-    assert "states no spread" in origins["PUE at the lab's grid"]
+    assert "states no spread" in origins["PUE overhead at the lab's grid"]
 
 
 def test_a_cost_has_an_interval_where_every_factor_has_a_spread(tmp_path):
@@ -183,11 +190,11 @@ def test_a_formula_has_no_gain(tmp_path):
 
 
 def test_the_edges_of_windows_are_of_the_ledger_in_which_they_stand(tmp_path):
-    found = at(tmp_path, components={"gpu:a": {"gain_fraction": 0.0, "tick_s": 0.1}})
+    found = at(tmp_path, components={"gpu:a": {"gain_fraction": 0.0, "tick_s": 0.1}}, seeds=1)
     edges = [name for name in found.doubt.model.factors if name.startswith("edges of")]
     assert sorted(edges) == ["edges of a, each, gpu:a", "edges of a, once, gpu:a", "edges of b, each, gpu:a"]
-    low, high = ends(found, RATIO)
-    assert low < 1.5 < high
+    known = found.spreads[RATIO].quantified_only
+    assert known.low < 1.5 < known.high
 
 
 def test_edges_of_shared_work_are_the_same_for_both(tmp_path):
@@ -200,11 +207,10 @@ def test_edges_of_shared_work_are_the_same_for_both(tmp_path):
 def test_a_phase_below_the_resolution_of_its_sensor_widens_a_cost_by_that_resolution(tmp_path, once_s):
     """Its joules are unsure by about what the sensor counts in a tick: 0.06 J of the 2 J that the search took."""
     components = {"gpu:a": {"gain_fraction": 0.0, "tick_s": 0.1}}
-    found = at(tmp_path, a_place(grids=(a_grid(gsd_ratio=1.0),)), components, {"a": (once_s, 2.0), "b": (0.0, 8.0)})
-    low, high = ends(found, "a")
-    value = found.spreads["a"].value
-    assert value is not None
-    assert value / 1.2 < low < high < value * 1.2
+    exact, strategies = a_place(grids=(a_grid(gsd_ratio=1.0),)), {"a": (once_s, 2.0), "b": (0.0, 8.0)}
+    spread = at(tmp_path, exact, components, strategies, seeds=1).spreads["a"]
+    known = spread.quantified_only
+    assert spread.value / 1.2 < known.low < known.high < spread.value * 1.2
 
 
 # Two sites, two factors.
@@ -285,4 +291,104 @@ def test_at_two_sites_the_crossing_is_one_of_co2e_from_whoever_emits_more_once(t
     assert (break_even.upfront, break_even.n_ratio) == ("a", pytest.approx(1.5))
     assert found.spreads[RATIO].value == pytest.approx(12.0 / 9_000.0)
     assert CROSSING not in found.spreads
-    assert found.spreads[break_even_name("b", "a")].value is None
+    assert break_even_name("b", "a") not in found.spreads
+    assert found.spreads["N* by CO2e, b against a"].value is None
+    assert found.doubt.of == "CO2e"
+
+
+def test_a_spread_is_that_of_a_number_only_if_their_values_are_the_same(tmp_path):
+    found = at(tmp_path)
+    (break_even,) = found.comparison.break_evens
+    assert found.doubt.of == "energy"
+    assert same(found.spreads[CROSSING], break_even.n_ratio)
+    assert not same(found.spreads[CROSSING], break_even.n_ratio * (1 + 1e-6))
+    assert not same(found.spreads[CROSSING], None)
+    assert not same(None, 1.0)
+
+
+# A building never uses less than its computers.
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1.0, 3.0), st.floats(1.0, 4.0), st.integers(0, 9))
+def test_facility_energy_is_at_least_it_energy_in_every_draw(pue, gsd_ratio, seed):
+    place = a_place(pue=pue, pue_gsd_ratio=gsd_ratio)
+    with TemporaryDirectory() as folder:
+        model = at(Path(folder), place, seeds=1).doubt.model
+    name = "PUE overhead at the lab's grid"
+    effective = pue * draw(model, seed=seed, draws=1_000)[name]
+    assert effective.min() >= 1.0 - 1e-12
+    assert effective.mean() == pytest.approx(1.0 + (pue - 1.0) * exp(log(gsd_ratio) ** 2 / 2), rel=0.5)
+
+
+def test_the_spread_of_a_pue_is_one_of_the_overhead(tmp_path):
+    place = a_place(grids=(a_grid(gsd_ratio=1.0),), pue=1.05, pue_gsd_ratio=1.3)
+    found = at(tmp_path, place, {"gpu:a": {"gain_fraction": 0.0}})
+    low, high = ends(found, "a")
+    it_kg, reach = 12.0 / KWH_J * 0.1, 1.3**1.959964
+    assert low == pytest.approx(it_kg * (1.0 + 0.05 / reach), rel=3e-3)
+    assert high == pytest.approx(it_kg * (1.0 + 0.05 * reach), rel=3e-3)
+
+
+# By contract, at the margin, and with the making of hardware.
+
+TOLD = a_place(
+    # So dirty that it can be seen beside hardware.
+    grids=(a_grid(1e6, gsd_ratio=1.1),),
+    market=a_grid(9.0, Kind.MARKET, name="a contract", gsd_ratio=1.2),
+    marginal=a_grid(700.0, Kind.MARGINAL, name="the margin", gsd_ratio=1.3),
+    embodied=(an_item("gpu:*", gsd_ratio=2.0),),
+)
+
+
+def test_other_views_have_the_values_of_the_comparison_and_spreads_of_their_own(tmp_path):
+    found = at(tmp_path, TOLD, {"gpu:a": {"gain_fraction": 0.0}})
+    spreads = found.spreads
+    for cost in found.comparison.strategies:
+        masses, name = cost.masses_kg, cost.strategy
+        assert spreads[f"{name}, market-based"].value == pytest.approx(masses["market"])
+        assert spreads[f"{name}, marginal"].value == pytest.approx(masses["marginal"])
+        assert spreads[f"{name}, embodied"].value == pytest.approx(masses["embodied"])
+        whole = spreads[f"{name}, in operation and embodied"]
+        assert whole.value == pytest.approx(masses["location"] + masses["embodied"])
+        for view, gsd_ratio in (("market-based", 1.2), ("marginal", 1.3), ("embodied", 2.0)):
+            low, high = ends(found, f"{name}, {view}")
+            assert high / low == pytest.approx(gsd_ratio ** (2 * 1.96), rel=0.1)
+        swings = tornado(found.doubt.model, found.doubt.derived, whole.name)
+        assert swings[0].factor == "making of gpu:*"
+        assert {"intensity of the lab's grid", "making of gpu:*"} == {swing.factor for swing in drawn(swings)}
+    assert "intensity of a contract" in found.doubt.model.factors
+
+
+def test_several_seeds_and_scenarios_count_as_in_the_comparison(tmp_path):
+    place = replace(TOLD, embodied=(an_item("*", includes=("cpu",)),))
+    found = look(record_study(tmp_path, seeds=2), Sites(sites=(place,)))
+    for cost in found.comparison.strategies:
+        for view, key in (("market-based", "market"), ("embodied", "embodied")):
+            assert found.spreads[f"{cost.strategy}, {view}"].value == pytest.approx(cost.masses_kg[key])
+
+
+def test_a_view_that_one_of_its_sites_does_not_tell_of_is_not_there(tmp_path):
+    found = two_sites(tmp_path, TOLD, a_place(300.0, name="there"))
+    assert {"a, market-based", "a, embodied", "a, in operation and embodied"} <= set(found.doubt.shown)
+    assert not [name for name in found.doubt.shown if name.startswith("b,")]
+
+
+def test_a_contract_and_a_grid_of_one_name_are_two_factors(tmp_path):
+    found = at(tmp_path, a_place(market=a_grid(9.0, Kind.MARKET)))
+    assert {name for name in found.doubt.model.factors if name.startswith("intensity")} == {
+        "intensity of the lab's grid (1)",
+        "intensity of the lab's grid (2)",
+    }
+
+
+def test_a_spread_of_hardware_that_nobody_states_is_named(tmp_path):
+    found = at(tmp_path, a_place(grids=(a_grid(gsd_ratio=1.1),), embodied=(an_item(),)))
+    assert found.spreads["a, embodied"].not_quantified == ("making of gpu:*",)
+    assert found.spreads["a"].interval is not None
+
+
+def test_without_a_named_site_joules_are_not_added_to_kilograms(tmp_path):
+    found = at(tmp_path, replace(site(), embodied=(an_item(),)))
+    assert "a, embodied" in found.doubt.shown
+    assert "a, in operation and embodied" not in found.doubt.shown

@@ -144,7 +144,11 @@ def test_a_phase_of_unknown_energy_forbids_the_comparison(tmp_path: Path) -> Non
 # CO2e, by every view that the site allows.
 
 FULL = a_place(
-    100.0, pue=1.5, market=a_grid(10.0, Kind.MARKET), marginal=a_grid(700.0, Kind.MARGINAL), embodied=(an_item("*"),)
+    100.0,
+    pue=1.5,
+    market=a_grid(10.0, Kind.MARKET),
+    marginal=a_grid(700.0, Kind.MARGINAL),
+    embodied=(an_item("*", includes=("cpu", "dram")),),
 )
 
 

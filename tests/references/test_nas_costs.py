@@ -83,6 +83,6 @@ def test_accuracies_are_fractions_that_were_read_in_the_table() -> None:
 
 def test_every_row_names_its_paper_its_version_and_the_scenarios_of_its_totals() -> None:
     for cost in nas_costs().values():
-        assert (cost.paper_key, cost.version, cost.scenarios) == ("cai2020", "ICLR 2020", 40)
+        assert (cost.source.key, cost.version, cost.scenarios) == ("cai2020", "ICLR 2020", 40)
         assert cost.source.where == f"Table 1, {cost.label}"
         assert cost.accelerator == "V100"

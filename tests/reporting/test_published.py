@@ -14,15 +14,15 @@ from carbon_nas.errors import InvalidSite, LedgerError, UnknownName, UsageError
 from carbon_nas.ledger import Scope, read
 from carbon_nas.meters import ManualClock, SimulatedMeter
 from carbon_nas.recorder import Recorder
-from carbon_nas.references import nas_costs
+from carbon_nas.references import REFERENCES, nas_costs
 from carbon_nas.reporting.document import FigureBlock
 from carbon_nas.reporting.figures import FORMATS
 from carbon_nas.reporting.published import build_published, derive_published, write_published_report
 from carbon_nas.reporting.published_request import PublishedRequest, ask_published, measure
 
 TABLES = (
-    *("claims", "claim_points", "claim_steps", "published_costs", "published_break_even", "published_break_even_pairs"),
-    *("published_factors", "register", "waterfall"),
+    *("claims", "claim_points", "claim_steps", "errata", "printed_cells", "published_break_even"),
+    *("published_break_even_pairs", "published_costs", "published_factors", "register", "waterfall"),
 )
 SECONDS = {"once_for_all": {"once": 60.0, "each": 1.0}, "evolution": {"once": 0.0, "each": 50.0}}
 
@@ -141,18 +141,44 @@ def test_the_page_fetches_nothing_and_points_to_no_ledger_that_is_not_there(fold
     assert "ledger/" not in text
 
 
+def test_the_register_is_folded_on_the_page_and_complete_in_its_file(folder):
+    page = (folder / "index.html").read_text()
+    folded = page[page.index("<details>") : page.index("</details>")]
+    assert page.count("<details>") == 1
+    assert "The register: published numbers, computed again" in folded
+    with (folder / "data/register.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert f"({len(lines)} rows)" in folded
+    assert {line["key"] for line in lines} == set(REFERENCES)
+
+
+def test_every_pair_stands_in_the_data_whether_it_is_shown_or_not(folder):
+    pairs = json.loads((folder / "data/published.json").read_bytes())["break_evens"]
+    assert len(pairs) == 15 * 14 // 2
+    found = {tuple(pair["methods"]): pair for pair in pairs}
+    assert found["OFA", "ProxylessNAS"]["first_n"] == 3
+    assert found["MobileNetV2", "ProxylessNAS"]["cheaper"] == "MobileNetV2"
+
+
+def test_the_derived_factors_of_a_gpu_hour_are_visible():
+    table = next(table for table in derive_published(ask_published()).tables if table.key == "published_factors")
+    shown = {row[0].text: [cell.text for cell in row[1:4]] for row in table.rows}
+    assert shown["CO2e of a GPU-hour"] == ["0.2836", "0.2836", "lb"]
+    assert shown["price of a GPU-hour"] == ["3.060", "3.060", "USD"]
+
+
 def test_without_a_site_the_factors_are_those_of_the_printed_table():
-    scenario = ask_published().scenario()
+    setting = ask_published().setting()
     assert ask_published() == PublishedRequest()
-    assert scenario == ask_published().preset()
-    assert (scenario.n, scenario.pue) == (nas_costs()["cai2020-ofa"].scenarios, 1.58)
+    assert setting == ask_published().preset()
+    assert (setting.n, setting.pue) == (nas_costs()["cai2020-ofa"].scenarios, 1.58)
     assert costs(ask_published())["OFA"]["co2e_kg"] == pytest.approx(1_240 * 0.2836 * 0.45359237, rel=1e-4)
     assert "co2e_paper_kg" not in costs(ask_published())["OFA"]
 
 
 def test_what_is_asked_stands_beside_the_printed_factors_and_the_rest_is_kept():
     asked = ask_published(zone="FR")
-    assert asked.scenario().pue == 1.58
+    assert asked.setting().pue == 1.58
     row = costs(asked)["ProxylessNAS"]
     assert row["co2e_kg"] == pytest.approx(20_000 * 0.18814859375 * 1.58 * asked.grid().intensity_g_per_kwh / 1_000)
     assert row["co2e_paper_kg"] == pytest.approx(costs(ask_published())["ProxylessNAS"]["co2e_kg"])
@@ -173,8 +199,9 @@ def test_the_verdict_says_what_is_claimed_and_what_becomes_of_it():
     for words in (
         "16x against ProxylessNAS, 19x against FBNet-C, 1,300x against MnasNet",
         "2.02x against ProxylessNAS",
-        "at least 161x against MnasNet",
-        "MobileNetV3-Large at N* = 6.89",
+        "161x by the hours that are reported against MnasNet",
+        "MobileNetV3-Large at N* ≤ 6.89",
+        "Against NASNet-A and MnasNet it takes fewer hours from the first scenario on",
         "from several accelerators",
         "training of NASNet-A, training of MnasNet",
         "drop 40 GPU-hours of search",
@@ -185,16 +212,43 @@ def test_the_verdict_says_what_is_claimed_and_what_becomes_of_it():
         assert words in text
 
 
+def test_with_the_numbers_of_the_printed_table_a_ratio_is_said_once():
+    assert not any(sentence.startswith("At N = 40") for sentence in derive_published(ask_published()).verdict)
+    assert "give 16.1x, 18.6x, 1,290x; site and power cancel in them" in said(ask_published(zone="FR"))
+
+
+def test_the_way_from_the_claim_ends_at_what_was_asked():
+    request = ask_published(5, fine_tuning="#25")
+    assert request.steps()[-1].after_ratio == pytest.approx(5 * 500 / (1_240 + 5 * 25))
+    assert "the 1,300x become 1.83x at N = 5 (0.395x to 8.93x for N from 1 to 40)" in said(request)
+    cards = [card.detail for card in derive_published(request).cards]
+    assert "step by step: 1.83x at N = 5, against ProxylessNAS" in cards
+
+
+def test_the_setting_is_said_without_a_second_colon():
+    place = "188 W per GPU, PUE 1.58 and 433 g CO2e per kWh (the printed table's US average)"
+    document = derive_published(ask_published())
+    assert document.subtitle == f"Recomputed for N = 40 at {place}"
+    assert any(sentence.startswith(f"At {place}, OFA takes 1,240 GPU-hours") for sentence in document.verdict)
+
+
+def test_a_question_keeps_its_mark_and_gets_no_full_stop(folder):
+    for path in ("index.html", "report.md"):
+        assert "?." not in (folder / path).read_text()
+
+
 def test_hours_of_another_accelerator_are_no_bound_but_an_assumption():
     text = said(ask_published(mnasnet="6,912"))
-    assert "at least" not in text
+    assert "25.3x" not in text
+    assert "223x (with an assumption, see below) against MnasNet" in text
+    assert "what stands for NASNet-A and MobileNetV3-Large is a lower bound" in text
     assert "TPUv2-hours are taken for GPU-hours" in text
 
 
 def test_ledgers_give_their_power_and_lead_to_their_own_ratio(tmp_path):
     folder = record(tmp_path, "gpu:a")
     request = ask_published(measured=folder)
-    assert request.scenario().power.power_w == pytest.approx(100.0)
+    assert request.setting().power.power_w == pytest.approx(100.0)
     ratio = (2 * 50.0) / (60.0 + 2 * 1.0)
     assert request.steps()[-1].after_ratio == pytest.approx(ratio)
     assert "become the 1.61x that bench found against evolution for 2 scenarios" in said(request)
@@ -212,7 +266,7 @@ def test_of_ledgers_the_hashes_are_kept_and_not_the_path(tmp_path):
 
 def test_ledgers_without_a_gpu_leave_the_published_power_and_say_so(tmp_path):
     request = ask_published(measured=record(tmp_path, "cpu:process"))
-    assert request.scenario().power.power_w == pytest.approx(188.14859375)
+    assert request.setting().power.power_w == pytest.approx(188.14859375)
     assert "metered no GPU" in said(request)
 
 
@@ -224,7 +278,7 @@ def test_ledgers_without_a_rival_lead_nowhere_and_say_so(tmp_path):
 
 def test_a_power_that_is_asked_for_goes_before_that_of_the_ledgers(tmp_path):
     folder = record(tmp_path, "gpu:a")
-    assert ask_published(power="patterson2021", measured=folder).scenario().power.power_w == 325.0
+    assert ask_published(power="patterson2021", measured=folder).setting().power.power_w == 325.0
 
 
 def test_a_gap_in_accuracy_is_once_for_all_minus_its_rival(tmp_path):
@@ -243,7 +297,7 @@ def test_a_folder_without_ledgers_is_refused(tmp_path):
     ("asked", "error", "words"),
     [
         ({"fine_tuning": "#50"}, UnknownName, "#25"),
-        ({"mnasnet": "40000"}, UnknownName, "90,720"),
+        ({"mnasnet": "7000"}, UnknownName, "90,720"),
         ({"power": "a lot"}, UnknownName, "patterson2021"),
         ({"power": "-3"}, UsageError, "no power"),
         ({"zone": "Atlantis"}, UnknownName, "Atlantis"),
@@ -255,6 +309,15 @@ def test_a_folder_without_ledgers_is_refused(tmp_path):
 def test_what_cannot_be_is_refused_when_it_is_asked(asked, error, words):
     with pytest.raises(error, match=words):
         ask_published(**asked)
+
+
+@pytest.mark.parametrize(
+    ("fine_tuning", "mnasnet", "same"),
+    [("25", "6912", ("#25", "6,912")), ("75", "90720", ("#75", "90,720")), ("none", "40000", ("none", "40,000"))],
+)
+def test_marks_and_commas_may_be_left_out(fine_tuning, mnasnet, same):
+    asked = ask_published(fine_tuning=fine_tuning, mnasnet=mnasnet)
+    assert asked == ask_published(fine_tuning=same[0], mnasnet=same[1])
 
 
 def test_what_a_site_file_says_in_vain_is_named():

@@ -13,27 +13,32 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from carbon_nas.comparison.claims import OwnRun, claim_points, claims, why_not
+from carbon_nas.comparison.claim_points import claim_points
+from carbon_nas.comparison.claims import OwnRun, claims, why_not
 from carbon_nas.comparison.gpu_power import gpu_power, gpu_powers
-from carbon_nas.comparison.published import PublishedScenario, PublishedTable, recompute, strubell2019
+from carbon_nas.comparison.published import PublishedSetting, PublishedTable, recompute, strubell2019
 from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours
 from carbon_nas.references import REFERENCES, checks, waterfall
+from carbon_nas.reporting.claims import claim_points_table, claim_table, claims_table
 from carbon_nas.reporting.document import Cell, Table
 from carbon_nas.reporting.figures import FORMATS, Ink, draw
-from carbon_nas.reporting.published_costs import pair_table, published_break_even_table, published_table
-from carbon_nas.reporting.record import (
-    claim_points_table,
-    claim_table,
-    claims_table,
-    factor,
-    register_table,
-    waterfall_table,
-)
+from carbon_nas.reporting.published_costs import printed_table, published_table
+from carbon_nas.reporting.published_crossings import pair_table, published_break_even_table
+from carbon_nas.reporting.record import errata_table, register_table, waterfall_table
+from carbon_nas.reporting.record_cells import factor
 from carbon_nas.reporting.record_inks import claim_ink, published_curves_ink, waterfall_ink
 from carbon_nas.reporting.renderers import render_csv
 from carbon_nas.sources import BIBLIOGRAPHY, Tier
 
-OWN = OwnRun(label="this study", rival="evolution", n=3, ofa_j=10.0, rival_j=25.0, tier=Tier.ESTIMATED)
+OWN = OwnRun(
+    label="this study",
+    rival="evolution",
+    n=3,
+    ofa_j=10.0,
+    rival_j=25.0,
+    tier=Tier.ESTIMATED,
+    fine_tuning=FineTuning.NONE,
+)
 
 
 def preset(**changes: object) -> PublishedTable:
@@ -44,11 +49,13 @@ def all_tables() -> list[Table]:
     asked = preset(n=5, power=gpu_power("300"), pue=1.1, fine_tuning=FineTuning.EPOCHS_25)
     return [
         waterfall_table(),
+        errata_table(),
         register_table(),
         claims_table(),
         claim_table(why_not()),
         claim_points_table(),
         published_table(asked, preset(n=5, fine_tuning=FineTuning.EPOCHS_25)),
+        printed_table(asked),
         published_break_even_table(asked),
         pair_table(asked),
     ]
@@ -65,11 +72,13 @@ def by_name(table: Table) -> dict[str, dict[str, Cell]]:
 def test_the_keys_of_the_tables_are_those_of_their_files():
     assert [table.key for table in all_tables()] == [
         "waterfall",
+        "errata",
         "register",
         "claims",
         "claim_steps",
         "claim_points",
         "published_costs",
+        "printed_cells",
         "published_break_even",
         "published_break_even_pairs",
     ]
@@ -82,9 +91,20 @@ def test_every_number_carries_its_tier_and_no_column_stands_twice(table):
     assert table.rows
     for row in table.rows:
         for column, cell in zip(table.columns, row, strict=True):
-            assert (cell.value is None) == (cell.tier is None), (column.key, cell)
+            assert cell.value is None or cell.tier is not None, (column.key, cell)
             assert cell.tier in {None, Tier.PUBLISHED, Tier.MODELLED}
             assert column.numeric or cell.value is None
+            assert not column.numeric or (cell.value is None) == (cell.tier is None), (column.key, cell)
+
+
+@pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.key)
+def test_a_range_on_the_page_has_its_ends_in_the_data(table):
+    for row in table.rows:
+        ends = {cell.text for column, cell in zip(table.columns, row, strict=True) if not column.shown}
+        for column, cell in zip(table.columns, row, strict=True):
+            if column.shown and " to " in cell.text and cell.tier is not None:
+                low, _, high = cell.text.partition(" for ")[0].partition(" to ")
+                assert {low, high} <= ends, (column.key, cell)
 
 
 @pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.key)
@@ -115,6 +135,14 @@ def test_a_residual_is_never_taken_for_a_computed_step():
 
 def test_a_factor_near_one_can_be_told_from_one():
     assert [factor(1.004), factor(0.9926), factor(2.333), factor(1.0)] == ["1.004", "0.9926", "2.33", "1.000"]
+
+
+def test_the_rows_that_do_not_follow_stand_open_and_the_whole_register_is_folded():
+    wrong = [check for check in checks() if not check.agrees]
+    assert [row[0].text for row in errata_table().rows] == [check.label for check in wrong] != []
+    assert all(columns(errata_table(), row)["erratum"].text for row in errata_table().rows)
+    assert (errata_table().folded, register_table().folded) == (False, True)
+    assert f"Of {len(checks())} " in errata_table().note
 
 
 def test_the_register_shows_every_row_with_what_follows_from_its_inputs():
@@ -189,15 +217,55 @@ def test_how_the_claims_move_is_a_line_for_each_choice_and_a_column_for_each_n(n
     table = claim_points_table(points)
     shown = [columns(table, row)[f"n{n}_ratio"].value for row in table.rows for n in sorted(numbers)]
     assert shown == [point.unrounded_ratio for point in points]
+    names = [row[0].text for row in table.rows]
+    assert len({*names}) == len(names)
+    assert "MnasNet (6,912 h) over OFA #75" in names
+
+
+def test_an_assumption_is_said_once_below_the_table():
+    table = claim_points_table()
+    assert table.note.count("TPUv2-hours are taken for GPU-hours") == 1
+    assert all("TPUv2" not in cell.text for row in table.shown_rows for cell in row)
 
 
 def test_the_printed_table_comes_out_again_but_for_its_one_erratum():
-    rows = by_name(published_table(preset()))
+    rows = by_name(printed_table(preset()))
     assert len(rows) == 15
-    assert {name for name, row in rows.items() if "follow" not in row["finding"].text} == {"MobileNetV3-Large"}
-    assert rows["OFA"]["co2e_kg"].text == "160 kg (352 lb)"
-    assert rows["OFA"]["co2e_patterson2021_kg"].text == "276 kg (607 lb)"
-    assert rows["OFA"]["printed"].text == "1.2k GPU-hours, 0.34k lb, 3.7k USD"
+    wrong = {name: row["finding"].text for name, row in rows.items() if row["finding"].text != "all agree"}
+    assert wrong == {"MobileNetV3-Large": "erratum in CO2e"}
+    assert rows["MobileNetV3-Large"]["recomputed_co2e"].text == "2,028 to 2,056"
+    assert [rows["OFA"][key].text for key in ("printed_gpu_h", "printed_co2e_lb", "printed_cost_usd")] == [
+        "1.2k",
+        "0.34k",
+        "3.7k",
+    ]
+    assert rows["OFA"]["printed_co2e_lb"].value == 340
+    costs = by_name(published_table(preset()))["OFA"]
+    assert (costs["co2e_kg"].text, costs["co2e_patterson2021_kg"].text) == ("160 kg", "276 kg")
+
+
+def test_the_printed_cells_are_those_of_the_paper_whatever_is_asked():
+    asked = preset(n=5, power=gpu_power("300"), pue=1.1, mnasnet=MnasNetHours.OWN_PAPER)
+    assert printed_table(asked).rows == printed_table(preset()).rows
+
+
+def test_a_note_about_several_rows_is_said_once_and_names_them():
+    note = printed_table(preset()).note
+    assert note.count("40 hours of search") == 1
+    assert "OFA without progressive shrinking and OFA: the 40 hours of search are dropped" in note
+    assert "MobileNetV3-Large: the search is not counted; 7,200 GPU-hours" in note
+    assert ".." not in note
+
+
+def test_hours_are_shown_as_what_is_paid_once_and_for_each_scenario():
+    shown = {name: row["hours"].text for name, row in by_name(published_table(preset())).items()}
+    assert [shown[name] for name in ("OFA", "OFA #25", "ProxylessNAS", "SinglePathNAS", "MnasNet")] == [
+        "1,240",
+        "1,240 + 25 N",
+        "500 N",
+        "288 + 408 N",
+        "≥ 40,000 N",
+    ]
 
 
 def test_what_is_not_reported_is_a_lower_bound_unless_something_was_assumed():
@@ -205,9 +273,9 @@ def test_what_is_not_reported_is_a_lower_bound_unless_something_was_assumed():
     assert (
         bounds == {row.label for row in preset().rows if row.unreported} == {"NASNet-A", "MnasNet", "MobileNetV3-Large"}
     )
-    assumed = by_name(published_table(preset(mnasnet=MnasNetHours.OWN_PAPER)))["MnasNet"]
-    assert "≥" not in assumed["gpu_h"].text
-    assert "an assumption" in assumed["note"].text
+    assumed = published_table(preset(mnasnet=MnasNetHours.OWN_PAPER))
+    assert "≥" not in by_name(assumed)["MnasNet"]["gpu_h"].text
+    assert "MnasNet: TPUv2-hours are taken for GPU-hours" in assumed.note
 
 
 def test_another_power_stands_before_the_published_ones_and_another_site_beside_the_printed_factors():
@@ -234,30 +302,49 @@ def test_a_published_power_is_not_shown_twice(power):
     n=st.integers(1, 1_000),
 )
 def test_break_evens_come_out_of_the_register_whatever_the_site(power, pue, intensity, n):
-    scenario: PublishedScenario = replace(
+    setting: PublishedSetting = replace(
         strubell2019(), n=n, power=gpu_power(str(power)), pue=pue, intensity_g_per_kwh=intensity
     )
-    rows = by_name(published_break_even_table(recompute(scenario)))
+    rows = by_name(published_break_even_table(recompute(setting)))
     found = {name: rows[name]["bare_n_ratio"].text for name in ("ProxylessNAS", "FBNet-C", "MobileNetV3-Large")}
-    assert found == {"ProxylessNAS": "2.48", "FBNet-C": "2.15", "MobileNetV3-Large": "6.89"}
+    assert found == {"ProxylessNAS": "2.48", "FBNet-C": "2.15", "MobileNetV3-Large": "≤ 6.89"}
     assert rows["MobileNetV2"]["bare_n_ratio"].text == "8.27"
     assert rows["MobileNetV3-Large"]["partial"].text == "MobileNetV3-Large"
 
 
-def test_every_pair_has_its_break_even_or_none():
-    table = pair_table(preset())
-    assert len(table.rows) == 15 * 14 // 2
-    for row in table.rows:
-        cells = columns(table, row)
-        assert (cells["n_ratio"].text == "never") == (cells["first_n"].text == "never")
-        if cells["n_ratio"].value is not None:
-            assert cells["n_ratio"].value < cells["first_n"].value <= cells["n_ratio"].value + 1
+def test_a_break_even_below_the_first_scenario_is_said_in_words_and_kept_as_a_number():
+    row = by_name(published_break_even_table(preset()))["MnasNet"]
+    assert row["bare_n_ratio"].text == "below 1"
+    assert row["bare_n_ratio"].value == pytest.approx(1_240 / 40_000)
+    assert (row["first_n"].text, row["first_n"].value) == ("1", 1)
+
+
+def test_rows_of_once_for_all_that_take_the_same_hours_are_named_below():
+    note = published_break_even_table(preset()).note
+    assert "OFA without progressive shrinking takes the hours of OFA," in note
+    assert "OFA-Large #75 takes the hours of OFA #75," in note
+
+
+def test_of_the_other_pairs_only_those_are_shown_in_which_n_decides():
+    table = preset()
+    shown = pair_table(table)
+    assert {(row[0].text, row[1].text) for row in shown.rows} == {
+        found.methods
+        for found in table.break_evens
+        if found.n_ratio is not None and found.n_ratio >= 1 and not any("OFA" in name for name in found.methods)
+    }
+    assert [round(columns(shown, row)["n_ratio"].value, 2) for row in shown.rows] == [3.91, 1.71, 3.13]
+    others = [found for found in table.break_evens if not any("OFA" in name for name in found.methods)]
+    always = [found for found in others if found.cheaper is not None]
+    assert len(always) + len(shown.rows) == len(others)
+    assert f"In the other {len(always)} pairs one takes fewer hours for every N" in shown.note
 
 
 INKS = {
     "waterfall": Ink(waterfall_ink, (7.0, 3.4)),
     "claim": Ink(partial(claim_ink, why_not()), (7.0, 2.9)),
     "claim_own": Ink(partial(claim_ink, why_not(OWN)), (7.0, 3.6)),
+    "claim_asked": Ink(partial(claim_ink, why_not(n=100, fine_tuning=FineTuning.EPOCHS_75)), (7.0, 3.3)),
     "claim_rise": Ink(partial(claim_ink, why_not(mnasnet=MnasNetHours.FBNET_PAPER)), (7.0, 2.9)),
     "curves": Ink(partial(published_curves_ink, preset()), (7.0, 4.6)),
     "curves_tuned": Ink(
@@ -299,7 +386,7 @@ def test_the_curves_mark_every_break_even_that_lies_in_sight():
     marked = sorted(float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "D")
     assert marked == pytest.approx([1240 / 576, 1240 / 500, 1240 / 180, 1240 / 150])
     labels = {text.get_text() for text in axes.get_legend().get_texts()}
-    assert {"ProxylessNAS (N* = 2.48)", "MnasNet (N* below 1)", "OFA"} <= labels
+    assert {"ProxylessNAS (N* = 2.48)", "MobileNetV3-Large (N* ≤ 6.89)", "MnasNet (N* below 1)", "OFA"} <= labels
 
 
 def test_a_step_that_costs_more_is_told_from_one_that_costs_less():

@@ -42,20 +42,15 @@ def test_the_report_reads_as_it_was_last_agreed(folder: Path) -> None:
 
 def test_every_file_of_the_folder_is_there(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    figures = {
-        f"figures/{key}.{suffix}"
-        for key in ("cost_curve", "phase_energy", "tornado", "waterfall")
-        for suffix in FORMATS
-    }
+    figures = {f"figures/{key}.{suffix}" for key in ("cost_curve", "phase_energy", "waterfall") for suffix in FORMATS}
     keys = [
         "strategies",
         "phases",
         "cost_curve",
         "break_even",
         "deliveries",
-        "speedups",
         "intervals",
-        "scenarios",
+        "choices",
         "tornado",
         "scale",
         "waterfall",
@@ -198,3 +193,16 @@ def test_figures_leave_no_cache_behind(folder: Path, tmp_path: Path, offline_env
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=tmp_path)
     assert [path for path in Path(env["HOME"]).rglob("*") if path.is_file()] == []
+
+
+def test_what_the_report_did_not_write_or_somebody_changed_is_left_alone(tmp_path: Path) -> None:
+    folder = record_study(tmp_path)
+    own = [folder / "data" / "my.csv", folder / "figures" / "my.pdf"]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    write_report(folder, ask(methods=["strubell2019"]))
+    changed = folder / "data" / "methods.csv"
+    changed.write_text("mine as well")
+    write_report(folder, ask("FR"))
+    assert [path.read_text() for path in (*own, changed)] == ["mine", "mine", "mine as well"]

@@ -1,15 +1,15 @@
 """What a choice between sources or methods moves: the least and the most over named alternatives.
 
-A range over scenarios has no probability. It stands beside a parametric interval and is never merged with it.
+A range over choices has no probability. It stands beside a parametric interval and is never merged with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
 from carbon_nas.errors import UnknownName, UnknownQuantity
 
-__all__ = ["End", "ScenarioRange", "scenario_range", "scenario_ranges"]
+__all__ = ["ChoiceRange", "End", "choice_range"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +22,7 @@ class End:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ScenarioRange:
+class ChoiceRange:
     """From the least to the most that one switch makes of a quantity.
 
     Attributes:
@@ -39,7 +39,7 @@ class ScenarioRange:
     undefined: tuple[str, ...] = ()
 
 
-def scenario_range(name: str, values: Mapping[str, float | None], *, unit: str, base: str) -> ScenarioRange:
+def choice_range(name: str, values: Mapping[str, float | None], *, unit: str, base: str) -> ChoiceRange:
     """Find the least and the most of a quantity over the alternatives of one switch, by label; the first of equals.
 
     Raises:
@@ -52,7 +52,7 @@ def scenario_range(name: str, values: Mapping[str, float | None], *, unit: str, 
     if not known:
         raise UnknownQuantity("no alternative gives a number", where=name, cure="give one that does, or leave it out")
     low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-    return ScenarioRange(
+    return ChoiceRange(
         name=name,
         unit=unit,
         base=base,
@@ -60,32 +60,3 @@ def scenario_range(name: str, values: Mapping[str, float | None], *, unit: str, 
         high=End(label=high, value=known[high], unit=unit),
         undefined=tuple(label for label in values if label not in known),
     )
-
-
-def scenario_ranges(
-    evaluate: Callable[[Mapping[str, str]], float | None],
-    *,
-    base: Mapping[str, str],
-    alternatives: Mapping[str, Sequence[str]],
-    unit: str,
-) -> tuple[ScenarioRange, ...]:
-    """Turn one switch at a time, the others at the base, and find the range of each.
-
-    Args:
-        evaluate: gives the quantity for a choice of each switch, by label; None where it is no number.
-        base: the choice of each switch.
-        alternatives: what else each switch can be; the base may be among them.
-        unit: of the quantity.
-
-    Raises:
-        UnknownName: if a switch has no base.
-        UnknownQuantity: if a switch never gives a number.
-    """
-    if missing := sorted(alternatives.keys() - base.keys()):
-        raise UnknownName("a switch has no base", where=missing[0], cure="say which of its alternatives was chosen")
-    at_base = evaluate(base)
-    found = []
-    for name, labels in alternatives.items():
-        others = {label: evaluate({**base, name: label}) for label in labels if label != base[name]}
-        found.append(scenario_range(name, {base[name]: at_base} | others, unit=unit, base=base[name]))
-    return tuple(found)
