@@ -22,9 +22,14 @@ def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
     return f"{significant(value / size)} {unit}"
 
 
+_BARE = ((1.0, "J"),)
+
+
 def energy(energy_j: float) -> str:
-    """Write joules as J, kJ, MJ or GJ."""
-    return _scaled(energy_j, ((1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ"), (1.0, "J")))
+    """Write joules in a unit of a fitting size, from µJ to GJ."""
+    return _scaled(
+        energy_j, ((1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")) if energy_j else _BARE
+    )
 
 
 def kwh(energy_kwh: float) -> str:

@@ -11,6 +11,7 @@ from carbon_nas.reporting import ask, build
 from carbon_nas.reporting.verify import verify_report
 
 OWN_RUNS = {"digits", "digits-quick"}  # Where the default studies write; not kept.
+RECORD = Path(__file__).parents[2] / "reports" / "published"
 KEPT = sorted(
     path.parent for path in (Path(__file__).parents[2] / "reports").glob("*/ledger") if path.parent.name not in OWN_RUNS
 )
@@ -40,11 +41,17 @@ def test_a_kept_report_can_be_verified_and_its_heads_are_the_ones_the_readme_nam
     assert all(any(head.startswith(start) for head in heads) for start in quoted)
 
 
+def test_the_kept_record_follows_from_the_register() -> None:
+    assert verify_manifest(RECORD) is None
+    assert verify_report(RECORD) is None
+
+
 @pytest.mark.parametrize(
     ("report", "figures"),
     [
-        ("digits-cpu", ("467 J", "362 J", "117 s", "368 J", "1,414", "4,620", "N* = 4.2")),
-        ("digits-host", ("N* = 4.3",)),
+        ("digits-use", ("1.10 kJ", "859 J", "86.2 s", "67.3 s", "882 J", "286 J", "1,414", "4,620", "N* = 4.1")),
+        ("digits-use", ("from 3.3 to 5.0 by scenario and seed",)),
+        ("digits-cpu", ("N* = 4.2",)),
     ],
 )
 def test_the_readme_quotes_a_kept_report(report: str, figures: tuple[str, ...]) -> None:

@@ -9,7 +9,8 @@ from carbon_nas.reporting import numbers
     ("written", "expected"),
     [
         (numbers.energy(0.0), "0 J"),
-        (numbers.energy(0.1234), "0.123 J"),
+        (numbers.energy(0.1234), "123 mJ"),
+        (numbers.energy(1.95e-6), "1.95 µJ"),
         (numbers.energy(1234.0), "1.23 kJ"),
         (numbers.energy(99_960.0), "100 kJ"),
         (numbers.kwh(0.000189), "0.000189 kWh"),

@@ -53,8 +53,8 @@ def test_what_fell_into_gaps_is_said_series_by_series(tmp_path: Path) -> None:
     found = comparison(tmp_path)
     told = caveats(found, quick=False, filled_share={"hourly": 0.25, "marginal": 0.5})
     assert told[-2:] == (
-        "Of the energy, 25.0 % fell into gaps of the hourly series, where the mean of its known values stands in.",
-        "Of the energy, 50.0 % fell into gaps of the marginal series, where the mean of its known values stands in.",
+        "Of the energy, 25.0 % fell into gaps of the hourly series, where the mean of the rest stands in.",
+        "Of the energy, 50.0 % fell into gaps of the marginal series, where the mean of the rest stands in.",
     )
 
 

@@ -141,7 +141,7 @@ def test_a_file_that_follows_and_is_missing_is_named(folder, name):
 
 def test_a_table_that_follows_from_nothing_is_named(folder):
     (folder / "data" / "savings.csv").write_text("saved_kg\n1000000\n")
-    assert found(folder) == "data/savings.csv: this table does not follow from the ledgers"
+    assert found(folder) == "data/savings.csv: this file is no part of what follows"
 
 
 def test_a_figure_must_be_there_and_be_the_one_on_the_page(folder):
