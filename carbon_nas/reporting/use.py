@@ -17,6 +17,8 @@ def use_table(found: Sequence[Inference]) -> Table | None:
     """Return what an image costs through each delivered network; None if nothing was metered at work."""
     if not found:
         return None
+    # An estimate has no sensor, and a column that only says so says nothing.
+    sensed = any(one.random_u_j is not None or one.below_resolution is not None for one in found)
     rows = [
         (
             word(one.scenario),
@@ -39,9 +41,9 @@ def use_table(found: Sequence[Inference]) -> Table | None:
             Column(key="seed", title="seed", numeric=False),
             Column(key="images_n", title="images"),
             Column(key="image_j", title="IT energy per image"),
-            Column(key="random_u_j", title="u, random"),
+            Column(key="random_u_j", title="u, random", shown=sensed),
             Column(key="latency_ms", title="latency of a call"),
-            Column(key="below_resolution", title="too little to tell from zero", numeric=False),
+            Column(key="below_resolution", title="too little to tell from zero", numeric=False, shown=sensed),
         ),
         rows=tuple(rows),
         note="Metered on the device that was timed, while each network worked without a pause, loading included; "
@@ -114,9 +116,9 @@ def payback_table(found: Sequence[Payback]) -> Table | None:
             word(str(one.seed)),
             maybe(one.spent_j, Tier.MODELLED, "not known"),
             maybe(one.saved_image_j, Tier.MODELLED, "not known"),
-            _images(one.images, one.reason),
-            _images(one.extra_images, one.reason or "not known"),
-            _images(one.equal_images, "not known"),
+            _images(one.images, one),
+            _images(one.extra_images, one),
+            _images(one.equal_images, None),
             word({True: "yes", False: "no", None: "not quantified"}[one.told_apart]),
         )
         for one in found
@@ -134,18 +136,24 @@ def payback_table(found: Sequence[Payback]) -> Table | None:
             Column(key="images_n", title="images to return all of it"),
             Column(key="extra_images_n", title="to return what it took more"),
             Column(key="equal_images_n", title="images that use as much"),
-            Column(key="told_apart", title="saving above the noise of sensors", numeric=False),
+            Column(
+                key="told_apart",
+                title="saving above the noise of sensors",
+                numeric=False,
+                shown=any(one.told_apart is not None for one in found),
+            ),
         ),
         rows=tuple(rows),
         note="IT energy on both sides, whatever the PUE of a site is. Finding it: all phases of its scenario and an "
-        "even share of what was paid once for those that were run. "
+        "even share of what was paid once for those that were run. Never: an image does not use less. "
         "Images that use as much: from there on its use has taken more energy than finding it.",
     )
 
 
-def _images(images: int | None, reason: str) -> Cell:
+def _images(images: int | None, repaid: Payback | None) -> Cell:
     if images is None:
-        return word(f"never: {reason}" if reason != "not known" else reason)
+        saved_j = None if repaid is None else repaid.saved_image_j
+        return word("not known" if saved_j is None or saved_j > 0 else "never")
     return Cell(text=count(float(images)), tier=Tier.MODELLED, value=float(images), unit="images")
 
 

@@ -84,7 +84,10 @@ def _sure(spread: Spread | None) -> str:
     if spread is None:
         return ""
     if spread.interval is None:
-        return "95 % interval: not quantified" if spread.not_quantified else ""
+        if spread.quantified_only is None:
+            return "95 % interval: not quantified" if spread.not_quantified else ""
+        low, high = spread.quantified_only.low, spread.quantified_only.high
+        return f"95 %, from what is quantified alone: {significant(low, 2)} to {significant(high, 2)}"
     return f"95 %: {significant(spread.interval.low, 2)} to {significant(spread.interval.high, 2)}"
 
 
