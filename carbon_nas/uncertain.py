@@ -10,10 +10,13 @@ from statistics import stdev
 from carbon_nas.errors import UnknownQuantity
 from carbon_nas.sources import Source
 
-__all__ = ["Interval", "Uncertain", "mean_gsd_ratio", "printed"]
+__all__ = ["Interval", "Uncertain", "WIDEST_GSD_RATIO", "mean_gsd_ratio", "printed"]
 
 Z_95 = 1.959_963_985
 """The 97.5th percentile of the standard normal distribution."""
+
+WIDEST_GSD_RATIO = 100.0
+"""A spread beyond this says nothing, and its draws leave the range of floats."""
 
 _STUDENT_95 = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),

@@ -58,13 +58,14 @@ def verify(
     from carbon_nas.reporting.verify import verify_report
 
     heads = tuple(_checked(text) for text in head or ())
-    if (record := _published(folder)) is not None:
+    record = _published(folder)
+    if record is not None or ((folder / MANIFEST).is_file() and not (folder / "ledger").is_dir()):
         # The published record has no ledgers: it follows from what was asked.
         _stop_at(verify_manifest(folder))
         typer.echo(f"{MANIFEST}: intact, every file is as it was when the report was written")
         _stop_at(verify_report(folder))
         typer.echo("report: intact, every number follows from the register; figures were checked by their hash only")
-        if record.measured is not None:
+        if record is not None and record.measured is not None:
             typer.echo(
                 "not checked: what was taken from ledgers that are not here, whose heads were "
                 + ", ".join(record.measured.heads)

@@ -12,6 +12,7 @@ from itertools import combinations
 from carbon_nas.accounting.quantities import EmbodiedMass
 from carbon_nas.errors import InvalidSite
 from carbon_nas.sources import Source
+from carbon_nas.uncertain import WIDEST_GSD_RATIO
 
 __all__ = [
     "EMBODIED",
@@ -71,7 +72,7 @@ class EmbodiedItem:
             f"a lifetime of {self.lifetime_s:g} s": 0.0 < self.lifetime_s < float("inf"),
             f"a utilisation of {self.utilisation_ratio:g}": 0.0 < self.utilisation_ratio <= 1.0,
             f"a share of {self.share_ratio:g}": 0.0 < self.share_ratio <= 1.0,
-            f"a geometric standard deviation of {spread_ratio:g}": 1.0 <= spread_ratio < float("inf"),
+            f"a geometric standard deviation of {spread_ratio:g}": 1.0 <= spread_ratio <= WIDEST_GSD_RATIO,
             "standing in for something without being a proxy": self.proxy or not self.stands_in_for,
         }
         for what, holds in sound.items():

@@ -14,6 +14,7 @@ from typing import Any
 from carbon_nas.errors import InvalidSite, UnknownName
 from carbon_nas.files import sha256
 from carbon_nas.sources import Source
+from carbon_nas.uncertain import WIDEST_GSD_RATIO
 from carbon_nas.units import G_PER_KG
 
 __all__ = ["DIRECT", "Grid", "Kind", "LIFE_CYCLE", "NOT_STATED", "counted", "grid", "named_grids"]
@@ -76,11 +77,11 @@ class Grid:
                 where=self.name,
                 cure="give grams of CO2e per kilowatt-hour, zero or more",
             )
-        if self.gsd_ratio is not None and not 1.0 <= self.gsd_ratio < inf:
+        if self.gsd_ratio is not None and not 1.0 <= self.gsd_ratio <= WIDEST_GSD_RATIO:
             raise InvalidSite(
                 f"a geometric standard deviation of {self.gsd_ratio:g} cannot be",
                 where=self.name,
-                cure="give 1 or more, or leave it out if it is not known",
+                cure=f"give 1 to {WIDEST_GSD_RATIO:g}, or leave it out if it is not known",
             )
 
 

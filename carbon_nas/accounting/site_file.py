@@ -11,6 +11,7 @@ from carbon_nas.accounting.grid import Grid, Kind, grid, named_grids
 from carbon_nas.accounting.series import Gaps, IntensitySeries
 from carbon_nas.accounting.site import Site
 from carbon_nas.sources import Source
+from carbon_nas.uncertain import WIDEST_GSD_RATIO
 
 __all__ = ["EmbodiedFile", "FactorFile", "SeriesFile", "SiteFile"]
 
@@ -34,7 +35,7 @@ class FactorFile(BaseModel):
     source: str = Field(min_length=1)
     zone: str = ""
     licence: str = ""
-    gsd_ratio: Number | None = Field(default=None, ge=1)
+    gsd_ratio: Number | None = Field(default=None, ge=1, le=WIDEST_GSD_RATIO)
 
     def grid(self, kind: Kind) -> Grid:
         """Return it as a grid of a kind."""
@@ -85,7 +86,7 @@ class EmbodiedFile(BaseModel):
     proxy: bool = False
     stands_in_for: str = ""
     includes: tuple[str, ...] = ()
-    gsd_ratio: Number | None = Field(default=None, ge=1)
+    gsd_ratio: Number | None = Field(default=None, ge=1, le=WIDEST_GSD_RATIO)
 
     @model_validator(mode="after")
     def _either(self) -> "EmbodiedFile":
@@ -116,10 +117,10 @@ class SiteFile(BaseModel):
     name: str = ""
     zone: str | None = None
     location: FactorFile | None = None
-    intensity_gsd_ratio: Number | None = Field(default=None, ge=1)
+    intensity_gsd_ratio: Number | None = Field(default=None, ge=1, le=WIDEST_GSD_RATIO)
     pue: Number | None = None
     pue_source: str = ""
-    pue_gsd_ratio: Number | None = Field(default=None, ge=1)
+    pue_gsd_ratio: Number | None = Field(default=None, ge=1, le=WIDEST_GSD_RATIO)
     energy: Literal["it", "facility"] = "it"
     host_share: Number | None = None
     idle_share: Number | None = None
@@ -140,6 +141,8 @@ class SiteFile(BaseModel):
             raise ValueError("market and hourly stand beside a location-based factor; give zone or location")
         if self.intensity_gsd_ratio is not None and self.zone is None:
             raise ValueError("intensity_gsd_ratio is the spread of a zone; under [location] it is gsd_ratio")
+        if self.pue == 1.0 and self.pue_gsd_ratio is not None:
+            raise ValueError("pue_gsd_ratio is of the overhead, and a PUE of 1 has none")
         if self.pue is None and (self.pue_gsd_ratio is not None or self.pue_source):
             raise ValueError("pue_gsd_ratio and pue_source are about a PUE, and there is none")
         return self

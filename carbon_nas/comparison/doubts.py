@@ -27,6 +27,7 @@ class Doubts:
 
     Attributes:
         places: what every joule of a site is multiplied by, but for intensities, by the number of the site.
+        at: what tells a site in the name of a factor; nothing where there is only one.
         powers: gains of sensors and assumed powers, by site and component.
         chances: what another seed would have made of own work, by strategy and by once or each.
         intensities: by grid or contract.
@@ -34,6 +35,7 @@ class Doubts:
     """
 
     places: Sequence[tuple[Named, ...]]
+    at: Sequence[str]
     powers: Mapping[tuple[int, str], Named]
     chances: Mapping[tuple[str, str], Named]
     intensities: Mapping[Grid, Named]
@@ -46,7 +48,7 @@ class Doubts:
         # The scatter of seeds holds the edges of their phases already.
         if spent.measured and (chance is None or chance[1].gsd_ratio is None):
             yield (
-                f"edges of {at.owner}, {at.paid}, {component}",
+                f"edges of {at.owner}, {at.paid}, {component}{self.at[at.site]}",
                 Factor(
                     gsd_ratio=spent.edges_gsd_ratio,
                     origin="readings at the edges of phases, as the ledger states them",
@@ -61,32 +63,30 @@ class Doubts:
         return self.chances[at.strategy, at.paid] if at.own else None
 
 
-def doubts(spent: Spending, costs: Mapping[tuple[str, str], Sequence[float]]) -> Doubts:
+def doubts(spent: Spending, scatter_j: Mapping[tuple[str, str], Sequence[float]]) -> Doubts:
     """Name the factors of some spending.
 
     Args:
         spent: by whom, where and on what.
-        costs: of own work, seed by seed, by strategy and by once or each.
+        scatter_j: joules of own work, seed by seed, by strategy and by once or each.
     """
     # Two sites are two, whatever they are called: what they have in common nobody has said. One grid is one.
     places = _numbered([site.place for site in spent.sites])
-    alone = len(places) == 1
+    at = [""] if len(places) == 1 else [f", {place}" for place in places]
     grids = list(dict.fromkeys(grid for site in spent.sites for grid in _grids(site)))
     # The same figure is the same wherever the piece stands, and however long it lives there.
     figures = {_figure(item): item.name for site in spent.sites for item in site.embodied}
     made = dict(zip(figures, _numbered(list(figures.values())), strict=True))
     return Doubts(
         places=[tuple(_place(site, name)) for site, name in zip(spent.sites, places, strict=True)],
+        at=at,
         powers={
-            (number, component): (
-                power_name(component) if alone else f"{power_name(component)}, {places[number]}",
-                _power(sensor),
-            )
+            (number, component): (f"{power_name(component)}{at[number]}", _power(sensor))
             for (number, component), sensor in spent.sensors().items()
         },
         chances={
             (strategy, paid): (f"chance in {strategy}, {paid}", _chance(of_seeds))
-            for (strategy, paid), of_seeds in costs.items()
+            for (strategy, paid), of_seeds in scatter_j.items()
         },
         intensities={
             grid: (f"intensity of {name}", _intensity(grid))
@@ -121,14 +121,14 @@ def _power(sensor: Spent) -> Factor:
     return Factor(gsd_ratio=None, origin="a formula gave it, which has a range and no spread")
 
 
-def _chance(costs: Sequence[float]) -> Factor:
-    gsd_ratio = mean_gsd_ratio(costs)
+def _chance(scatter_j: Sequence[float]) -> Factor:
+    gsd_ratio = mean_gsd_ratio(scatter_j)
     if gsd_ratio is not None:
-        origin = f"the mean of {len(costs)} seeds, as they scatter; the edges of their phases are in it"
+        origin = f"the mean of {len(scatter_j)} seeds, as they scatter; the edges of their phases are in it"
         return Factor(gsd_ratio=gsd_ratio, origin=origin)
-    few = "one seed tells" if len(costs) == 1 else "two seeds tell"
+    few = "one seed tells" if len(scatter_j) == 1 else "two seeds tell"
     nothing = "a seed that paid nothing has no logarithm to scatter"
-    return Factor(gsd_ratio=None, origin=f"{few} nothing of chance" if len(costs) < _FEWEST_SEEDS else nothing)
+    return Factor(gsd_ratio=None, origin=f"{few} nothing of chance" if len(scatter_j) < _FEWEST_SEEDS else nothing)
 
 
 def _place(site: Site, name: str) -> Iterator[Named]:

@@ -23,7 +23,7 @@ __all__ = ["ranges"]
 AS_ASSUMED, IT_ONLY, YEARLY = "as assumed", "IT energy only", "yearly average"
 _SOURCE = STRUBELL_PUE.source
 # Strubell et al. 2019 take it from Ascierto 2018, a survey of the Uptime Institute.
-PUE_LABEL = f"PUE {STRUBELL_PUE.value:g}, world average of 2018 [{_SOURCE.key}, eq. 1]"
+PUE_LABEL = f"PUE {STRUBELL_PUE.value:g}, data centres of 2018 [{_SOURCE.key}, eq. 1]"
 
 
 def ranges(comparison: Comparison, doubt: SpreadModel, runs: Sequence[Run]) -> Mapping[str, tuple[ChoiceRange, ...]]:

@@ -96,7 +96,7 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     named = all(one.site.named for one in statements)
     unit = "kg" if named else "J"
     spent = spending(statements, strategies, done)
-    known = doubts(spent, _costs(spent, named=named))
+    known = doubts(spent, _scatter(spent))
     written = _Terms(spent=spent, known=known, named=named)
     factors: dict[str, Factor] = {}
     totals: dict[str, tuple[Term, ...]] = {}
@@ -119,15 +119,9 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     )
 
 
-def _costs(spent: Spending, *, named: bool) -> Mapping[tuple[str, str], Sequence[float]]:
-    """Return what own work cost, seed by seed."""
-    return {
-        key: [
-            sum(_cost(spent.sites[number], energy_j, named=named) for number, energy_j in by_site.items())
-            for by_site in seeds
-        ]
-        for key, seeds in spent.seeds_j.items()
-    }
+def _scatter(spent: Spending) -> Mapping[tuple[str, str], Sequence[float]]:
+    """Return the joules of own work, seed by seed: where each was run is a matter of places, and not of chance."""
+    return {key: [sum(by_site.values()) for by_site in seeds] for key, seeds in spent.seeds_j.items()}
 
 
 def _cost(site: Site, energy_j: float, *, named: bool) -> float:

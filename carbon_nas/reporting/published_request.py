@@ -34,7 +34,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 # The N of the printed table.
 _SCENARIOS = 40
 # What a table of GPU-hours has no use for: it says nothing of when, on whose contract, or on which hardware.
-_UNUSED = ("market", "hourly", "marginal", "marginal_hourly", "embodied", "intensity_gsd_ratio", "pue_gsd_ratio")
+_UNUSED = (
+    *("market", "hourly", "marginal", "marginal_hourly", "embodied"),
+    *("intensity_gsd_ratio", "pue_gsd_ratio", "ledgers"),
+)
 
 
 class MeasuredRatio(BaseModel):

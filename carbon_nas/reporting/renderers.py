@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -119,6 +120,8 @@ def _plain(value: object) -> object:
         return fields | derived
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):

@@ -46,7 +46,7 @@ def spread_table(findings: Findings) -> Table:
     rows = [_spread_row(spread, partly=partly, undefined=undefined) for spread in spreads]
     return Table(
         key="intervals",
-        title=f"95 % intervals of {'energy' if spreads[0].unit == 'J' else 'CO2e'}",
+        title="95 % intervals",
         columns=(
             Column(key="quantity", title="quantity", numeric=False),
             Column(key="value", title="value"),
@@ -119,6 +119,8 @@ def range_table(findings: Findings) -> Table | None:
         )
         for name, switches in findings.ranges.items()
         for one in switches
+        # What reads the same at both ends makes no difference.
+        if _shown(one.low.value, one.unit).text != _shown(one.high.value, one.unit).text
     ]
     if not rows:
         return None

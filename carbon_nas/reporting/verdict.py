@@ -60,7 +60,9 @@ def _sentences(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterato
     for found in comparison.break_evens:
         spread = spreads.get(break_even_name(found.upfront, found.rival))
         # With several sites there is one N* of energy and another of CO2e.
-        yield _crossing(found, spread if same(spread, found.n_ratio) else None)
+        yield _crossing(found, spread if same(spread, found.n_ratio) else None, apart=sites.only is None)
+    if sites.only is None:
+        yield from _by_co2e(spreads)
     yield from map(_quality, comparison.gaps)
 
 
@@ -103,7 +105,15 @@ def _ratio(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterator[st
             )
 
 
-def _crossing(found: BreakEven, sure: Spread | None) -> str:
+def _by_co2e(spreads: Mapping[str, Spread]) -> Iterator[str]:
+    for spread in spreads.values():
+        if spread.unit == "scenarios":
+            sure = _sure(spread)
+            number = "never" if spread.value is None else significant(spread.value, 2)
+            yield f"{spread.name}: {number}{f' ({sure})' if sure else ''}."
+
+
+def _crossing(found: BreakEven, sure: Spread | None, *, apart: bool) -> str:
     never = found.pairs - found.crossing_pairs
     missing = f"; in {never} of {found.pairs} pairs of a scenario and a seed they never cross" if never else ""
     if found.n_ratio is None:
@@ -117,9 +127,10 @@ def _crossing(found: BreakEven, sure: Spread | None) -> str:
         reach = f"{ends} by scenario and seed{missing}"
         known = f" ({'; '.join(filter(None, [_sure(sure), reach]))})"
     beyond = f" That is beyond the {scenarios(found.measured_n)} that were run: extrapolated."
+    lead = f"{'In energy ' if apart else ''}{found.upfront} breaks even with {found.rival}"
     return (
-        f"{found.upfront} breaks even with {found.rival} at N* = {significant(found.n_ratio, 2)} scenarios{known}, "
-        f"and costs less from N = {found.first_n} on.{beyond if found.extrapolated else ''}"
+        f"{lead} at N* = {significant(found.n_ratio, 2)} scenarios{known}, and costs less from N = {found.first_n} on."
+        f"{beyond if found.extrapolated else ''}"
     )
 
 
@@ -144,7 +155,10 @@ def _formula(comparison: Comparison) -> str:
     kinds = {cost.component.partition(":")[0] for cost in comparison.components if cost.tier is Tier.ESTIMATED}
     parts = [
         words
-        for kind, words in (("cpu", "CPU time times a constant power"), ("dram", "memory size times a constant power"))
+        for kind, words in (
+            ("cpu", "CPU time times a constant power"),
+            ("dram", "memory size times a constant power per GB"),
+        )
         if kind in kinds
     ]
     return " and ".join(parts) or "a formula"

@@ -103,6 +103,8 @@ def test_the_published_record_needs_no_run_and_verifies_itself(run, tmp_path: Pa
     checked = run("verify", "record", module="carbon_nas")
     assert checked.returncode == 0, checked.stdout
     assert "every number follows from the register" in checked.stdout
+    (tmp_path / "record" / "data" / "request.json").unlink()
+    assert run("verify", "record", module="carbon_nas").returncode == 1
 
 
 def test_the_published_record_does_not_take_the_place_of_a_run(run, tmp_path: Path) -> None:

@@ -186,8 +186,9 @@ def test_the_scatter_of_seeds_holds_the_edges_of_their_own_phases_and_not_those_
     assert edges(seeds=2) == own + shared
 
 
-def test_costs_of_zero_are_not_said_to_be_of_two_seeds(tmp_path):
-    found = by_chance(tmp_path, place=a_place(0.0))
-    factor = found.doubt.model.factors["chance in a, once"]
-    assert factor.gsd_ratio is None
-    assert "two seeds" not in factor.origin
+def test_chance_is_of_the_work_and_not_of_the_grid(tmp_path):
+    """On a grid without emissions every cost is zero, and the joules scatter as they did."""
+    clean = by_chance(tmp_path / "clean", place=a_place(0.0)).doubt.model.factors["chance in a, once"]
+    plain = by_chance(tmp_path / "plain", place=a_place()).doubt.model.factors["chance in a, once"]
+    assert clean == plain
+    assert clean.gsd_ratio is not None

@@ -102,7 +102,7 @@ def test_a_pue_that_nobody_gave_may_be_that_of_the_average_data_centre(tmp_path)
     one = found["b"]["PUE, not given"]
     assert one.base == one.low.label == "IT energy only"
     # Whose it is stands in the label.
-    assert one.high.label == "PUE 1.58, world average of 2018 [strubell2019, eq. 1]"
+    assert one.high.label == "PUE 1.58, data centres of 2018 [strubell2019, eq. 1]"
     assert low_and_high(one) == pytest.approx((8.0, 8.0 * STRUBELL_PUE.value))
     assert (found[RATIO], found[CROSSING]) == ({}, {})
 

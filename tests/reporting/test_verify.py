@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from carbon_nas.accounting import read_site_file
 from carbon_nas.files import MANIFEST
+from carbon_nas.ledger import read
 from carbon_nas.ledger.verify import verify_manifest
 from carbon_nas.reporting import ask, write_report
 from carbon_nas.reporting.verify import verify_report
@@ -47,6 +49,24 @@ def test_a_report_that_was_just_written_follows_from_its_ledgers_and_is_not_touc
 def test_it_is_derived_for_the_site_it_was_drawn_for(folder, zone, pue):
     write_report(folder, ask(zone, pue))
     assert found(folder) == ""
+
+
+def _hours(path: Path, began: str, *, gap: bool) -> None:
+    day = began[:11]
+    rows = [f"{day}{hour:02d}:00:00+00:00,{40 + hour}" for hour in range(24) if not (gap and hour == 5)]
+    path.write_text("\n".join(["utc,intensity_g_per_kwh", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_report_by_the_hour_is_written_and_derived_again(folder, tmp_path, gap):
+    began = read(folder / "ledger")[0].sessions[0].utc
+    _hours(tmp_path / "hours.csv", began, gap=gap)
+    section = 'file = "hours.csv"\nbasis = "direct"\nsource = "the operator"\ngaps = "fill"\n'
+    (tmp_path / "site.toml").write_text(f'zone = "FR"\n[hourly]\n{section}[marginal_hourly]\n{section}')
+    document = write_report(folder, ask(sites=[read_site_file(tmp_path / "site.toml")]))
+    assert found(folder) == ""
+    columns = next(table.columns for table in document.tables if table.key == "strategies")
+    assert {"co2e_location_kg", "co2e_hourly_kg", "co2e_marginal_kg"} <= {column.key for column in columns}
 
 
 def test_the_manifest_is_written_last_and_lists_everything(folder):
