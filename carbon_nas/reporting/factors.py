@@ -204,6 +204,6 @@ def mixed_bases(sites: Sites) -> Iterator[str]:
         if len(scopes) > 1:
             told = "; ".join(f"{scope} ({', '.join(dict.fromkeys(names))})" for scope, names in scopes.items())
             yield (
-                f"The {kind} factors here are not known to count the same: {told}. What lies between them is not of "
-                "places alone."
+                f"The {kind} factors here are not known to count the same: {told}. A difference between them is "
+                "not one of places alone."
             )

@@ -72,7 +72,7 @@ def spread_table(findings: Findings) -> Table:
             f"{spreads[0].draws:,} draws, seed {spreads[0].seed}. {_agreement(spreads)} What nobody has quantified is "
             "not taken to be nothing: there is no interval then, and what the rest alone gives is narrower than the "
             "truth. Chance between seeds is that of the mean, from three seeds on (Student's t); work that is shared "
-            "was done once, and has none. Scenarios differ more than this; see break-even."
+            "was done once, and has none. Scenarios differ as well; see break-even."
         ),
     )
 

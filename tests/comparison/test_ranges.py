@@ -35,8 +35,8 @@ def test_a_power_that_a_formula_assumes_has_the_range_that_its_source_states(tmp
     one = found["a"]["power assumed for cpu:process"]
     assert (one.base, one.unit) == ("as assumed", "kg")
     assert (one.low, one.high) == (
-        End(label="0.5 times the assumed power", value=pytest.approx(6.0), unit="kg"),
-        End(label="2 times the assumed power", value=pytest.approx(24.0), unit="kg"),
+        End(label="0.5 x assumed power", value=pytest.approx(6.0), unit="kg"),
+        End(label="2 x assumed power", value=pytest.approx(24.0), unit="kg"),
     )
 
 
@@ -66,8 +66,8 @@ def test_on_several_machines_the_widest_of_their_ranges_holds_for_all(tmp_path, 
     for name, joules in (("a", 12.0), ("b", 8.0)):
         range_ = found[name]["power assumed for cpu:process"]
         assert (range_.low.label, range_.high.label) == (
-            "0.5 times the assumed power",
-            "3 times the assumed power",
+            "0.5 x assumed power",
+            "3 x assumed power",
         )
         assert low_and_high(range_) == pytest.approx((0.5 * joules, 3.0 * joules))
 
@@ -76,7 +76,7 @@ def test_a_choice_for_which_curves_do_not_cross_says_so(tmp_path):
     components = {"a cpu:process": ASSUMED | {"high_ratio": 9.0}, "gpu:a": {}}
     one = ranged(tmp_path, components=components)[CROSSING]["power assumed for cpu:process"]
     # 2 J by the sensor and 18 J by the formula for each scenario, against 8 J.
-    assert one.undefined == ("9 times the assumed power",)
+    assert one.undefined == ("9 x assumed power",)
 
 
 def test_what_never_crosses_has_no_range(tmp_path):
@@ -93,7 +93,7 @@ def test_a_power_without_a_published_range_has_none_here(tmp_path, half):
 def test_two_ends_of_a_narrow_range_are_both_there(tmp_path):
     narrow = ASSUMED | {"low_ratio": 0.996, "high_ratio": 1.004}
     one = ranged(tmp_path, components={"cpu:process": narrow})["a"]["power assumed for cpu:process"]
-    assert one.low.label == "0.996 times the assumed power"
+    assert one.low.label == "0.996 x assumed power"
     assert low_and_high(one) == pytest.approx((12 * 0.996, 12 * 1.004))
 
 

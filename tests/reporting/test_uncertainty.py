@@ -107,7 +107,7 @@ def test_choices_are_called_choices(tmp_path):
         "choices",
         ["power assumed for cpu:process", "PUE, not given"],
     )
-    assert table.rows[0][4].text == "0.11 times the assumed power"
+    assert table.rows[0][4].text == "0.11 x assumed power"
     assert {row[2].text for row in swing_table(findings).rows if row[1].text == "PUE, not given"} == {"choice"}
 
 
