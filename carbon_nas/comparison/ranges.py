@@ -82,7 +82,7 @@ def _times(low_ratio: float, high_ratio: float) -> tuple[str, str]:
     """Write two factors with as few digits, from two on, as tell them apart, and from one."""
     texts = [(f"{low_ratio:.{digits}g}", f"{high_ratio:.{digits}g}") for digits in range(2, 17)]
     low, high = next((pair for pair in texts if len({*pair, "1"}) == 3), texts[-1])
-    return f"{low} x assumed power", f"{high} times the assumed power"
+    return f"{low} x assumed power", f"{high} x assumed power"
 
 
 def _overheads(comparison: Comparison, doubt: SpreadModel, name: str, base: float) -> Iterator[ChoiceRange]:
