@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from carbon_nas.accounting.site import Site
     from carbon_nas.accounting.site_file import SiteFile
+    from carbon_nas.reporting.request import Request
 
 __all__ = ["compare", "main"]
 
@@ -188,7 +189,7 @@ def compare(
         folder = out or Path("reports") / _recorded_name(study, quick=quick)
     else:
         plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
-        folder = _record(console, study, out, seeds, request.places().sites[0], plan, quick=quick)
+        folder = _record(console, study, out, seeds, _only_place(request), plan, quick=quick)
     show(console, write_report(folder, request), folder)
 
 
@@ -214,6 +215,13 @@ def _without_ledgers(folder: Path) -> Path:
             cure="give another --out",
         )
     return folder
+
+
+def _only_place(request: "Request") -> "Site":
+    """Return the site if there is one: of several nobody knows which a study that runs now is at."""
+    from carbon_nas.accounting.site import site
+
+    return request.places().only or site()
 
 
 def _only(files: "tuple[SiteFile, ...]") -> "SiteFile | None":

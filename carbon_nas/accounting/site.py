@@ -151,11 +151,16 @@ class Site:
     @property
     def factor_ratio(self) -> float:
         """What metered energy is multiplied by: the PUE if it is known, and the shares of what was not metered."""
-        return (1.0 if self.pue is None else self.pue) * (1.0 + (self.host_ratio or 0.0) + (self.idle_ratio or 0.0))
+        return float(Fraction(1.0 if self.pue is None else self.pue) * (1 + self.added_ratio))
+
+    @property
+    def added_ratio(self) -> Fraction:
+        """What is added for host and idle hardware, over what was metered; nothing where the user says nothing."""
+        return Fraction(self.host_ratio or 0.0) + Fraction(self.idle_ratio or 0.0)
 
     def energy(self, energy_j: float) -> ItEnergy | FacilityEnergy:
         """Return the energy of some work here, as the kind that it is."""
-        whole_ratio = 1 + Fraction(self.host_ratio or 0.0) + Fraction(self.idle_ratio or 0.0)
+        whole_ratio = 1 + self.added_ratio
         if self.facility_metered:
             return FacilityEnergy(energy_j) * whole_ratio
         whole = ItEnergy(energy_j) * whole_ratio
@@ -186,14 +191,19 @@ class Site:
         if self.embodied:
             yield View(key=EMBODIED_VIEW, title="CO2e, embodied")
 
-    def masses(self, stretch: Stretch) -> Mapping[str, Mass]:
+    def masses(self, stretch: Stretch, means: Mapping[str, Weighted] | None = None) -> Mapping[str, Mass]:
         """Return the CO2e of some work by every view.
+
+        Args:
+            stretch: the work.
+            means: what `means` says of it, if that was asked already.
 
         Raises:
             IncompleteSeries: if a series does not cover the time, and gaps are not to be filled.
             InvalidSite: if there is a series, and nobody knows when the work was done.
         """
         energy = self.energy(stretch.energy_j)
+        means = self.means(stretch) if means is None else means
         found: dict[str, Mass] = {
             key: LocationBasedMass.emitted(energy, one.intensity_g_per_kwh)
             for one, key in zip(self.grids, map(_key, self.grids) if not self.named else [LOCATION], strict=True)
@@ -201,16 +211,14 @@ class Site:
         if self.market is not None:
             found[MARKET] = MarketBasedMass.emitted(energy, self.market.intensity_g_per_kwh)
         if self.hourly is not None:
-            weighted = _within(self.hourly, stretch, self.hourly_gaps)
-            found[HOURLY] = LocationBasedMass.emitted(energy, weighted.intensity_g_per_kwh)
+            found[HOURLY] = LocationBasedMass.emitted(energy, means[HOURLY].intensity_g_per_kwh)
         match self.marginal:
             case None:
                 pass
             case Grid():
                 found[MARGINAL] = MarginalMass.emitted(energy, self.marginal.intensity_g_per_kwh)
             case IntensitySeries():
-                weighted = _within(self.marginal, stretch, self.marginal_gaps)
-                found[MARGINAL] = MarginalMass.emitted(energy, weighted.intensity_g_per_kwh)
+                found[MARGINAL] = MarginalMass.emitted(energy, means[MARGINAL].intensity_g_per_kwh)
             case _:
                 assert_never(self.marginal)
         if self.embodied:

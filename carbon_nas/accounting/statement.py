@@ -152,7 +152,8 @@ def _entry(run: RecordedRun, site: Site, activity: RecordedActivity, own_s: floa
         metered = tuple(activity.energy_j)
         facility_j = site.energy(energy_j).joules
         stretch = Stretch(energy_j=energy_j, own_s=own_s, components=metered, began=began, ended=ended)
-        masses, means = site.masses(stretch), site.means(stretch)
+        means = site.means(stretch)
+        masses = site.masses(stretch, means)
     return Entry(
         phase=activity.phase,
         name=activity.name,

@@ -77,11 +77,10 @@ def by_method(
 
 def _with_shares(data: ActivityData, site: Site) -> ActivityData:
     """Add what was not metered and the site has a share for: no method can tell it from what was."""
-    share_ratio = (site.host_ratio or 0.0) + (site.idle_ratio or 0.0)
-    if not share_ratio:
+    if not site.added_ratio:
         return data
-    added_j = share_ratio * total(data.energy_j.values())
-    return replace(data, energy_j={**data.energy_j, "other": (data.energy_j.get("other") or 0.0) + added_j})
+    added_j = float(site.added_ratio) * total(data.energy_j.values())
+    return replace(data, energy_j={**data.energy_j, "other": total([data.energy_j.get("other", 0.0), added_j])})
 
 
 def _conditions(site: Site) -> Iterator[tuple[Conditions, str]]:

@@ -94,7 +94,9 @@ def _overheads(comparison: Comparison, doubt: SpreadModel, name: str, base: floa
     moving = {cost_name(cost.strategy, view) for cost in comparison.strategies for view in ("", MARKET_BASED, MARGINAL)}
     if name not in fixed and name not in moving:
         return
-    still = (value_at(doubt.model, doubt.derived, fixed[name]) or 0.0) if name in fixed else 0.0
+    still = value_at(doubt.model, doubt.derived, fixed[name]) if name in fixed else 0.0
+    if still is None:
+        return
     values = {IT_ONLY: base, PUE_LABEL: still + (base - still) * STRUBELL_PUE.value}
     yield choice_range("PUE, not given", values, unit=doubt.unit_of(name), base=IT_ONLY)
 

@@ -11,15 +11,24 @@ from carbon_nas.sources import Source, Tier
 __all__ = ["input_table", "method_sources", "method_table"]
 
 
+_WHICH = (
+    Column(key="method", title="method", numeric=False),
+    Column(key="strategy", title="strategy", numeric=False),
+    Column(key="grid", title="grid of the site", numeric=False),
+)
+
+
+def _which(cost: MethodCost) -> tuple[Cell, ...]:
+    return word(cost.result.method), word(cost.strategy), word(cost.grid)
+
+
 def method_table(costs: Sequence[MethodCost]) -> Table | None:
     """Return each method's result for each strategy; None if no method was asked for."""
     if not costs:
         return None
     rows = [
         (
-            word(cost.result.method),
-            word(cost.strategy),
-            word(cost.grid),
+            *_which(cost),
             _energy(cost.result.energy_kwh),
             word(cost.result.energy_boundary),
             kilograms(cost.result.mass_kg, Tier.MODELLED),
@@ -33,9 +42,7 @@ def method_table(costs: Sequence[MethodCost]) -> Table | None:
         key="methods",
         title="The same work by other methods",
         columns=(
-            Column(key="method", title="method", numeric=False),
-            Column(key="strategy", title="strategy", numeric=False),
-            Column(key="grid", title="grid of the site", numeric=False),
+            *_WHICH,
             Column(key="energy_kwh", title="energy"),
             Column(key="boundary", title="of", numeric=False),
             Column(key="co2e_kg", title="CO2e"),
@@ -61,9 +68,7 @@ def input_table(costs: Sequence[MethodCost]) -> Table | None:
         return None
     rows = [
         (
-            word(cost.result.method),
-            word(cost.strategy),
-            word(cost.grid),
+            *_which(cost),
             word(one.name),
             word("not known")
             if one.value is None
@@ -79,9 +84,7 @@ def input_table(costs: Sequence[MethodCost]) -> Table | None:
         key="method_inputs",
         title="Inputs of the methods",
         columns=(
-            Column(key="method", title="method", numeric=False),
-            Column(key="strategy", title="strategy", numeric=False),
-            Column(key="grid", title="grid of the site", numeric=False),
+            *_WHICH,
             Column(key="input", title="input", numeric=False),
             Column(key="value", title="value"),
             Column(key="unit", title="unit", numeric=False),

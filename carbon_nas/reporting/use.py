@@ -194,5 +194,5 @@ def fleet_table(found: Sequence[FleetPayback]) -> Table | None:
         ),
         rows=tuple(rows),
         note=f"{fleet.devices:,} devices, {fleet.requests_per_day:,} images a device and day, {fleet.lifetime_days:,} "
-        "days: assumed by whoever asked. Devices in the field are taken to use what the metered one does.",
+        "days: assumptions, and no measurement. Devices in the field are taken to use what the metered one does.",
     )
