@@ -151,16 +151,15 @@ class Site:
     @property
     def factor_ratio(self) -> float:
         """What metered energy is multiplied by: the PUE if it is known, and the shares of what was not metered."""
-        return float(Fraction(1.0 if self.pue is None else self.pue) * (1 + self.added_ratio))
+        return float(Fraction(1.0 if self.pue is None else self.pue) * (1 + self.added_ratio()))
 
-    @property
     def added_ratio(self) -> Fraction:
         """What is added for host and idle hardware, over what was metered; nothing where the user says nothing."""
         return Fraction(self.host_ratio or 0.0) + Fraction(self.idle_ratio or 0.0)
 
     def energy(self, energy_j: float) -> ItEnergy | FacilityEnergy:
         """Return the energy of some work here, as the kind that it is."""
-        whole_ratio = 1 + self.added_ratio
+        whole_ratio = 1 + self.added_ratio()
         if self.facility_metered:
             return FacilityEnergy(energy_j) * whole_ratio
         whole = ItEnergy(energy_j) * whole_ratio

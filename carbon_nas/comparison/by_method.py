@@ -77,9 +77,9 @@ def by_method(
 
 def _with_shares(data: ActivityData, site: Site) -> ActivityData:
     """Add what was not metered and the site has a share for: no method can tell it from what was."""
-    if not site.added_ratio:
+    if not site.added_ratio():
         return data
-    added_j = float(site.added_ratio) * total(data.energy_j.values())
+    added_j = float(site.added_ratio()) * total(data.energy_j.values())
     return replace(data, energy_j={**data.energy_j, "other": total([data.energy_j.get("other", 0.0), added_j])})
 
 
