@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from carbon_nas.ledger.findings import LatencyLimit, LatencyTableRecord, PredictorCheck, Prior, Result, Selection
 from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident, Trace, WindowEnd
 from carbon_nas.meters.base import Component, Reading
 from carbon_nas.meters.measurement import Measurement
@@ -22,12 +23,16 @@ __all__ = [
     "Outcome",
     "PhaseBegin",
     "PhaseEnd",
+    "PredictorCheck",
+    "Prior",
     "Pulse",
     "Repair",
     "Result",
     "Role",
     "SCHEMA",
+    "Saved",
     "Scope",
+    "Selection",
     "Session",
     "Trace",
     "TrainerLog",
@@ -38,13 +43,15 @@ __all__ = [
     "to_line",
 ]
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the line format, frozen: a reader reads all older ones, and refuses a newer one by name.
 
 1: headers, sessions, phases, heartbeats, epochs, results, waste, tables and limits.
 2: nested phases, windows, measurements with uncertainty and gaps, traces, incidents, idle baselines, cross-checks, and
    a header that says when, where, at which commit, and after which ledger.
 3: phases in which a delivered network works, and how many images passed in a phase.
+4: phases that go on in the middle, what a start from a checkpoint had cost, how good predictor and selection were, and
+   the loss of an epoch.
 """
 
 
@@ -131,7 +138,10 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseBegin:
-    """A phase starts; `phase` is its key, unique in the ledger and the same in every attempt."""
+    """A phase starts; `phase` is its key, unique in the ledger and the same in every attempt.
+
+    `resumes` is the hash of the saved state that this attempt goes on from; None if it begins at the beginning.
+    """
 
     kind: Literal["phase_begin"] = "phase_begin"
     phase: str
@@ -143,6 +153,7 @@ class PhaseBegin:
     time_s: float
     readings: tuple[Reading, ...]
     parent: str | None = None
+    resumes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,7 +171,11 @@ class Pulse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainerLog:
-    """What the trainer says after an epoch; steps and joules count from the beginning of the phase."""
+    """What the trainer says after an epoch.
+
+    Steps count from the beginning of the phase, joules from that of the attempt. `loss_nats` is the mean over the
+    epoch's steps of what was minimised.
+    """
 
     kind: Literal["epoch"] = "epoch"
     phase: str
@@ -169,6 +184,37 @@ class TrainerLog:
     steps: int
     energy_j: float | None
     accuracy_fraction: float | None
+    loss_nats: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """A phase that runs has kept its state, so that a later attempt can go on from here and need not begin anew.
+
+    Everything counts from the beginning of the attempt. If the attempt is lost later, what it used up to here was not
+    in vain, unless no later attempt resumes from it.
+
+    Attributes:
+        progress: how far the phase has come, in its own units: epochs, or candidates of a search.
+        artefact_hash: the hash of the file that holds the state.
+        own_j, own_device_s: without the phases that ran within it; empty where none did.
+    """
+
+    kind: Literal["saved"] = "saved"
+    phase: str
+    progress: int
+    utc: str
+    time_s: float
+    duration_s: float
+    readings: tuple[Reading, ...]
+    energy_j: Mapping[str, float | None]
+    device_s: Mapping[str, float | None]
+    steps: int | None
+    macs: int | None
+    artefact_hash: str
+    measured: tuple[Measurement, ...] = ()
+    own_j: Mapping[str, float | None] = field(default_factory=dict)
+    own_device_s: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,42 +271,6 @@ class Waste:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LatencyTableRecord:
-    """A latency table of one scenario, as its own JSON."""
-
-    kind: Literal["latency_table"] = "latency_table"
-    scenario: str
-    table: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LatencyLimit:
-    """The latency limit of one scenario, and the sample it was taken from."""
-
-    kind: Literal["latency_limit"] = "latency_limit"
-    scenario: str
-    limit_ms: float
-    rule: str
-    sample_ms: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """What a strategy delivers for a scenario: its accuracy on the test split and its latency end to end."""
-
-    kind: Literal["result"] = "result"
-    scenario: str
-    accuracy_fraction: float | None
-    latency_ms: float | None
-    latency_limit_ms: float | None = None
-    architecture: Mapping[str, Any] = field(default_factory=dict)
-    workload: str | None = None
-    test_size: int | None = None
-    parameters: int | None = None
-    macs: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Repair:
     """A torn last line was cut off when the ledger was opened again."""
 
@@ -275,6 +285,7 @@ Event = (
     | PhaseBegin
     | Pulse
     | TrainerLog
+    | Saved
     | PhaseEnd
     | WindowEnd
     | Trace
@@ -282,6 +293,9 @@ Event = (
     | Baseline
     | CrossCheck
     | Waste
+    | Prior
+    | PredictorCheck
+    | Selection
     | LatencyTableRecord
     | LatencyLimit
     | Result

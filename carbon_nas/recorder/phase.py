@@ -50,7 +50,9 @@ class PhaseWindow:
         """Return the seconds from the phase's beginning to its end, or to now while it runs."""
         return self._read().time_s - self.window.begin.time_s if self.end is None else self.end.duration_s
 
-    def log_epoch(self, *, subject: str, epoch: int, steps: int, accuracy: float | None) -> None:
+    def log_epoch(
+        self, *, subject: str, epoch: int, steps: int, accuracy: float | None, loss_nats: float | None = None
+    ) -> None:
         """Write down one epoch of the trainer with the joules so far."""
         self._append(
             TrainerLog(
@@ -60,6 +62,7 @@ class PhaseWindow:
                 steps=steps,
                 energy_j=self.energy_j(),
                 accuracy_fraction=accuracy,
+                loss_nats=loss_nats,
             )
         )
 

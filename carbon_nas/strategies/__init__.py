@@ -1,7 +1,8 @@
 """Strategies: each a list of phases, all on the same bench."""
 
 from carbon_nas.strategies.artefact import Artefact, Artefacts
-from carbon_nas.strategies.base import Bench, Phase, PhaseContext, Scenario, Strategy
+from carbon_nas.strategies.base import Bench, Phase, Scenario, Strategy
+from carbon_nas.strategies.context import Kept, PhaseContext
 from carbon_nas.strategies.evolution import Evolution, EvolutionPlan
 from carbon_nas.strategies.once_for_all import OnceForAll, OnceForAllPlan
 from carbon_nas.strategies.profiling import Profiling
@@ -12,6 +13,7 @@ __all__ = [
     "Bench",
     "Evolution",
     "EvolutionPlan",
+    "Kept",
     "OnceForAll",
     "OnceForAllPlan",
     "Phase",

@@ -12,22 +12,20 @@ from torch import nn
 from carbon_nas.devices.catalog import Device, Subject
 from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.errors import InfeasibleScenario
-from carbon_nas.files import sha256
 from carbon_nas.ledger.records import Result, Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact, Artefacts
+from carbon_nas.strategies.context import PhaseContext
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.cost import cost
 from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.static import StaticMobileNetV3
 from carbon_nas.training.data import Workload
 from carbon_nas.training.loop import TrainerPlan, accuracy
-from carbon_nas.training.tally import Tally
 
 __all__ = [
     "Bench",
     "Constraint",
     "Phase",
-    "PhaseContext",
     "Scenario",
     "Strategy",
     "evaluate",
@@ -55,31 +53,6 @@ class Constraint:
     def met_by(self, space: SearchSpace, arch: Architecture) -> bool:
         """Tell whether an architecture is predicted to be fast enough."""
         return self.table.predict_ms(space, arch) <= self.limit_ms
-
-
-class PhaseContext:
-    """What a phase is given to work with: its own chance, a tally of its work, and a log.
-
-    Attributes:
-        images: how many passed through a delivered network that was let work; None in any other phase.
-
-    Args:
-        seed: the study's seed; the phase's chance is derived from it and from `job`.
-        job: a name that is unique in the study, such as strategy and phase.
-        log: is told `subject`, `epoch`, `steps` and `accuracy` by keyword after every epoch.
-    """
-
-    def __init__(self, *, seed: int, job: str, log: Callable[..., None]) -> None:
-        digest = int(sha256(f"{seed}/{job}".encode())[:15], 16)
-        self.rng = random.Random(digest)
-        self.generator = torch.Generator().manual_seed(digest)
-        self.tally = Tally()
-        self.images: int | None = None
-        self._log = log
-
-    def log(self, subject: str, epoch: int, accuracy_fraction: float | None) -> None:
-        """Write down the end of an epoch, with the steps of the phase so far."""
-        self._log(subject=subject, epoch=epoch, steps=self.tally.steps, accuracy=accuracy_fraction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact
-from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, feasible_sample, proving_phases
+from carbon_nas.strategies.base import Bench, Constraint, Phase, Scenario, feasible_sample, proving_phases
+from carbon_nas.strategies.context import PhaseContext
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.static import StaticMobileNetV3, channels_last, initialise
 from carbon_nas.training.loop import StaticLearner, accuracy, fit, steps_per_epoch

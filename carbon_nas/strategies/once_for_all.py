@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_nas.ledger.records import Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact
-from carbon_nas.strategies.base import Bench, Phase, PhaseContext, Scenario, proving_phases
+from carbon_nas.strategies.base import Bench, Phase, Scenario, proving_phases
+from carbon_nas.strategies.context import PhaseContext
 from carbon_nas.strategies.search import SearchPlan, evolve
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.extract import extract

@@ -6,7 +6,8 @@ from functools import partial
 from carbon_nas.devices.profiler import ProfilePlan, layer_specs, profile
 from carbon_nas.ledger.records import LatencyLimit, LatencyTableRecord, Scope
 from carbon_nas.strategies.artefact import Artefact
-from carbon_nas.strategies.base import Phase, PhaseContext, Scenario
+from carbon_nas.strategies.base import Phase, Scenario
+from carbon_nas.strategies.context import PhaseContext
 from carbon_nas.supernet.space import SearchSpace
 
 __all__ = ["Profiling"]

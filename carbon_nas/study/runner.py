@@ -22,7 +22,8 @@ from carbon_nas.meters.hosts import open_meters
 from carbon_nas.meters.second_opinion import cross_checked
 from carbon_nas.recorder import HEARTBEAT_S, Recorder
 from carbon_nas.strategies.artefact import Artefacts
-from carbon_nas.strategies.base import Bench, Constraint, Phase, PhaseContext, Scenario, Strategy
+from carbon_nas.strategies.base import Bench, Constraint, Phase, Scenario, Strategy
+from carbon_nas.strategies.context import PhaseContext
 from carbon_nas.strategies.evolution import Evolution
 from carbon_nas.strategies.once_for_all import OnceForAll
 from carbon_nas.strategies.profiling import Profiling

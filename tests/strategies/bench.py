@@ -125,7 +125,7 @@ def play(bench: Bench, strategy, *, seed: int = 0, before=lambda phase: None) ->
         before(phase)
         key = phase_key(phase.name, phase.scenario)
 
-        def log(*, subject, epoch, steps, accuracy, key=key):
+        def log(*, subject, epoch, steps, accuracy, loss_nats, key=key):
             played.epochs.append((key, subject, epoch, steps, accuracy))
 
         context = PhaseContext(seed=seed, job=f"{strategy.name}/{key}", log=log)

@@ -31,7 +31,9 @@ def test_a_context_logs_an_epoch_with_the_steps_so_far():
     one = context(log=lambda **words: told.append(words))
     one.tally.steps = 7
     one.log("winner", 2, 0.5)
-    assert told == [{"subject": "winner", "epoch": 2, "steps": 7, "accuracy": 0.5}]
+    one.log("winner", 3, 0.5, loss_nats=0.25)
+    first = {"subject": "winner", "epoch": 2, "steps": 7, "accuracy": 0.5, "loss_nats": None}
+    assert told == [first, first | {"epoch": 3, "loss_nats": 0.25}]
 
 
 def test_a_limit_below_the_fastest_architecture_is_refused_and_the_fastest_is_named(tmp_path):
