@@ -12,6 +12,7 @@ from carbon_nas.doctor import doctor
 from carbon_nas.errors import CarbonNasError
 from carbon_nas.importing import import_file
 from carbon_nas.meter import SETTINGS, meter
+from carbon_nas.profile import profile
 from carbon_nas.report import report
 from carbon_nas.verify import verify
 
@@ -32,6 +33,7 @@ app.command(context_settings=SETTINGS)(meter)
 app.command()(report)
 app.command()(doctor)
 app.command()(verify)
+app.command()(profile)
 app.command("import")(import_file)
 
 

@@ -85,11 +85,18 @@ class MissingExtra(UsageError):
     """An optional package is needed and not installed."""
 
     @classmethod
-    def of(cls, package: str | None, *, otherwise: str | None = None) -> "MissingExtra":
+    def of(
+        cls,
+        package: str | None,
+        *,
+        extra: str = "nas",
+        needed_by: str = "networks",
+        otherwise: str | None = None,
+    ) -> "MissingExtra":
         """Name the missing package, the command that installs it, and what can be done without."""
         return cls(
-            f"networks need the package {package}, which is not installed",
-            cure="; ".join(filter(None, ["get it with: pip install 'carbon-nas[nas]'", otherwise])),
+            f"{needed_by} need the package {package}, which is not installed",
+            cure="; ".join(filter(None, [f"get it with: pip install 'carbon-nas[{extra}]'", otherwise])),
         )
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon_nas.errors import CheckpointError, MissingExtra, UsageError
+from carbon_nas.errors import CheckpointError, UsageError
+from carbon_nas.options import doing_wing
 
 if TYPE_CHECKING:
     from carbon_nas.supernet.official import LoadReport
@@ -43,15 +44,11 @@ def import_file(
     if not checkpoint.is_file():
         raise UsageError("there is no such file", where=str(checkpoint), cure="give the path of a file of weights")
     # Loaded here so that --help answers at once, and without torch.
-    try:
+    with doing_wing():
         from carbon_nas.supernet.checkpoint import DESCRIPTION, WEIGHTS, save_supernet
         from carbon_nas.supernet.network import ElasticMobileNetV3
         from carbon_nas.supernet.official import load_official_state_dict
         from carbon_nas.supernet.recognition import read_tensors, recognise
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("carbon_nas"):
-            raise
-        raise MissingExtra.of(error.name) from error
     from carbon_nas.files import sha256
 
     folder = out or Path("supernets") / checkpoint.name.removesuffix(checkpoint.suffix if _is_type(checkpoint) else "")

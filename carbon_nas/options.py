@@ -1,12 +1,15 @@
-"""Options that several doors have: what is asked of a report."""
+"""What several doors share: options that ask something of a report, and the way into the doing wing."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carbon_nas.errors import MissingExtra, UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
     from rich.console import Console
 
@@ -25,6 +28,9 @@ __all__ = [
     "SiteFiles",
     "Zone",
     "asked",
+    "doing_wing",
+    "given",
+    "refuse",
     "show",
     "site_files",
 ]
@@ -103,6 +109,43 @@ OnOverlap = Annotated[
 ]
 
 
+@contextlib.contextmanager
+def doing_wing(*, otherwise: str | None = None) -> "Iterator[None]":
+    """Import what trains and times networks in here: a package that is missing is named with the command to get it.
+
+    Args:
+        otherwise: what can be done without it.
+
+    Raises:
+        MissingExtra: if a package of an extra is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("carbon_nas"):
+            raise
+        raise MissingExtra.of(error.name, otherwise=otherwise) from error
+
+
+def given(context: typer.Context) -> dict[str, str]:
+    """Return what stands on the command line, by parameter, as it is written there."""
+    return {
+        parameter.name: parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
+        for parameter in context.command.params
+        if parameter.name and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
+    }
+
+
+def refuse(names: "Set[str]", there: "Mapping[str, str]", where: str, what: str) -> None:
+    """Refuse options that would have no effect, of those that stand on the command line.
+
+    Raises:
+        UsageError: if there are any.
+    """
+    if names:
+        raise UsageError(f"{what}: {', '.join(sorted(there[name] for name in names))}", where=where)
+
+
 def site_files(paths: "Sequence[Path] | None") -> "tuple[SiteFile, ...]":
     """Read the site files that were named."""
     from carbon_nas.accounting.site_reading import read_site_file
@@ -128,7 +171,6 @@ def asked(
         UsageError: if one of them cannot be.
     """
     from carbon_nas.comparison.use_phase import Fleet
-    from carbon_nas.errors import UsageError
     from carbon_nas.ledger.merge import Overlap
     from carbon_nas.reporting.request import ask
 

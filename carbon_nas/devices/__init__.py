@@ -1,6 +1,16 @@
 """Deployment targets and their latencies."""
 
-from carbon_nas.devices.catalog import TARGETS, Device, HostDevice, SimulatedDevice, Target, target_named
+from carbon_nas.devices.catalog import (
+    TARGETS,
+    Device,
+    HostDevice,
+    OnnxDevice,
+    SimulatedDevice,
+    Target,
+    check_runnable,
+    device_for,
+    target_named,
+)
 from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.devices.profiler import Profile, ProfilePlan, profile
 
@@ -8,11 +18,14 @@ __all__ = [
     "Device",
     "HostDevice",
     "LatencyTable",
+    "OnnxDevice",
     "Profile",
     "ProfilePlan",
     "SimulatedDevice",
     "TARGETS",
     "Target",
+    "check_runnable",
+    "device_for",
     "profile",
     "target_named",
 ]

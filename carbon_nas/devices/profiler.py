@@ -1,22 +1,27 @@
 """Building a latency table on a live device, and setting a latency limit from random architectures."""
 
+import contextlib
 import random
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from carbon_nas.devices.catalog import Device, Subject, Timing
-from carbon_nas.devices.latency_table import LatencyTable
+from carbon_nas.devices.device import Device, Subject, Timing
+from carbon_nas.devices.fingerprint import fingerprint
+from carbon_nas.devices.latency_table import LatencyTable, layer_specs
+from carbon_nas.devices.validation import validate
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.cost import cost, layer_cost
-from carbon_nas.supernet.layers import LayerSpec
 from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.static import StaticMobileNetV3, layer
 
-__all__ = ["Profile", "ProfilePlan", "layer_specs", "network_subject", "profile"]
+__all__ = ["Profile", "ProfilePlan", "check_table", "layer_specs", "network_subject", "profile", "settings"]
+
+_FEWEST_TO_CHECK = 3  # Fewer have no rank correlation.
 
 
 class ProfilePlan(BaseModel):
@@ -30,6 +35,14 @@ class ProfilePlan(BaseModel):
     """Random networks, timed whole, that the sums are fitted to."""
     check_networks: int = Field(default=8, ge=0)
     """Other random networks that show how good the fit is."""
+    tables: str | None = None
+    """A kept table, or a folder with one for each target: then only the networks of the check are timed."""
+
+    @model_validator(mode="after")
+    def _kept_tables_are_checked(self) -> "ProfilePlan":
+        if self.tables is not None and self.check_networks < _FEWEST_TO_CHECK:
+            raise ValueError(f"a kept table needs at least {_FEWEST_TO_CHECK} check_networks")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,17 +55,6 @@ class Profile:
     macs: int
 
 
-def layer_specs(space: SearchSpace, num_classes: int) -> dict[str, LayerSpec]:
-    """Return every distinct layer that an architecture of the space can be made of, by key."""
-    found: dict[str, LayerSpec] = {}
-    for resolution in space.resolutions:
-        for k in space.kernel_sizes:
-            for e in space.expand_ratios:
-                arch = space.architecture(ks=k, e=e, d=space.depths[-1], resolution=resolution)
-                found.update({spec.key: spec for spec in space.layers(arch, num_classes)})
-    return found
-
-
 def network_subject(space: SearchSpace, arch: Architecture, num_classes: int) -> Subject:
     """Wrap a whole network, untrained, for timing."""
     return Subject(
@@ -63,8 +65,26 @@ def network_subject(space: SearchSpace, arch: Architecture, num_classes: int) ->
     )
 
 
+@contextlib.contextmanager
+def settings(threads: int) -> Iterator[None]:
+    """Set PyTorch as a study does, for as long as something is timed: its threads, and no denormal numbers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)
+
+
 def profile(device: Device, space: SearchSpace, num_classes: int, plan: ProfilePlan, rng: random.Random) -> Profile:
-    """Time every layer that the space can be made of, and some random networks, in one go."""
+    """Time every layer that the space can be made of, and some random networks, in one go.
+
+    The sums of layers are fitted to the first of the networks by a line, and checked on the others. Layers and networks
+    share their passes and their anchor, so that a machine that is busy for a while slows down both.
+    """
     specs = layer_specs(space, num_classes)
     subjects = [
         Subject(
@@ -75,32 +95,12 @@ def profile(device: Device, space: SearchSpace, num_classes: int, plan: ProfileP
         )
         for key, spec in specs.items()
     ]
-    wanted = plan.fit_networks + plan.check_networks
-    nets: dict[str, Architecture] = {}
-    for _ in range(100 * wanted):  # A tiny space may not hold as many different ones.
-        if len(nets) == wanted:
-            break
-        arch = space.sample(rng)
-        nets[f"network-{arch.key}"] = arch
+    nets = _drawn(space, plan.fit_networks + plan.check_networks, rng)
     subjects += [network_subject(space, arch, num_classes) for arch in nets.values()]
     timing = device.time(subjects, passes=plan.passes, rng=rng)
-    table = _fit(device.target.name, space, num_classes, timing, nets, set(specs), plan.fit_networks)
-    sample_ms = tuple(timing.latency_ms[key] for key in nets)
-    return Profile(table=table, sample_ms=sample_ms, limit_ms=statistics.median(sample_ms), macs=timing.macs)
-
-
-def _fit(
-    target: str,
-    space: SearchSpace,
-    num_classes: int,
-    timing: Timing,
-    nets: dict[str, Architecture],
-    layer_keys: set[str],
-    fit_networks: int,
-) -> LatencyTable:
     raw = LatencyTable(
-        target=target,
-        entries_ms={key: timing.latency_ms[key] for key in sorted(layer_keys)},
+        target=device.target.name,
+        entries_ms={key: timing.latency_ms[key] for key in sorted(specs)},
         scale_ratio=1.0,
         offset_ms=0.0,
         anchor_ms=timing.anchor_ms,
@@ -108,29 +108,84 @@ def _fit(
         error_fraction=None,
         rank_correlation_ratio=None,
         num_classes=num_classes,
+        space=space.name,
+        fingerprint=fingerprint(device.target),
     )
-    sums = np.array([raw.predict_ms(space, arch) for arch in nets.values()])
-    whole = np.array([timing.latency_ms[key] for key in nets])
-    scale, offset = _line(sums[:fit_networks], whole[:fit_networks])
-    predicted, seen = offset + scale * sums[fit_networks:], whole[fit_networks:]
-    fields = {
-        **raw.to_json(),
-        "scale_ratio": scale,
-        "offset_ms": offset,
-        "error_fraction": float(np.mean(np.abs(predicted - seen) / seen)) if len(seen) else None,
-        "rank_correlation_ratio": _spearman(predicted, seen) if len(seen) > 2 else None,
-    }
-    return LatencyTable.from_json(fields)
+    sums_ms = [raw.alone_ms(space, arch) for arch in nets.values()]
+    whole_ms = [timing.latency_ms[key] for key in nets]
+    scale_ratio, offset_ms = _line(sums_ms[: plan.fit_networks], whole_ms[: plan.fit_networks])
+    line = replace(raw, scale_ratio=scale_ratio, offset_ms=offset_ms)
+    return _profile(line, space, nets, timing, unseen=plan.fit_networks)
 
 
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    if np.ptp(x) == 0.0:
-        return float(y.mean() / x.mean()), 0.0
-    scale, offset = np.polyfit(x, y, 1)
+def check_table(
+    device: Device, table: LatencyTable, space: SearchSpace, plan: ProfilePlan, rng: random.Random
+) -> Profile:
+    """Check a kept table on random networks that are timed now, and set the limit from them; nothing else is timed.
+
+    Raises:
+        LedgerMismatch: if it was made on another machine.
+        UsageError: if it does not speak about this space.
+    """
+    table.check_space(space, table.num_classes)
+    table.check_here(fingerprint(device.target))
+    nets = _drawn(space, max(plan.check_networks, _FEWEST_TO_CHECK), rng)
+    subjects = [network_subject(space, arch, table.num_classes) for arch in nets.values()]
+    timing = device.time(subjects, passes=plan.passes, rng=rng, anchor_ms=table.anchor_ms)
+    return _profile(table, space, nets, timing, unseen=0)
+
+
+def _drawn(space: SearchSpace, wanted: int, rng: random.Random) -> dict[str, Architecture]:
+    nets: dict[str, Architecture] = {}
+    for _ in range(100 * wanted):  # A tiny space may not hold as many different ones.
+        if len(nets) == wanted:
+            break
+        arch = space.sample(rng)
+        nets[f"network-{arch.key}"] = arch
+    return nets
+
+
+def _profile(
+    table: LatencyTable, space: SearchSpace, nets: Mapping[str, Architecture], timing: Timing, *, unseen: int
+) -> Profile:
+    """Check a table on the networks from `unseen` on, and take the limit from all of them."""
+    archs = list(nets.values())
+    sample_ms = tuple(timing.latency_ms[key] for key in nets)
+    predicted_ms = [table.predict_ms(space, arch) for arch in archs[unseen:]]
+    limit_ms = statistics.median(sample_ms)
+    checked = table.checked(validate(predicted_ms, sample_ms[unseen:]))
+    return Profile(
+        table=_not_contradicting(checked, space, archs, limit_ms),
+        sample_ms=sample_ms,
+        limit_ms=limit_ms,
+        macs=timing.macs,
+    )
+
+
+def _not_contradicting(
+    table: LatencyTable, space: SearchSpace, archs: Sequence[Architecture], limit_ms: float
+) -> LatencyTable:
+    """Mend a table by which no architecture meets the limit, though half of those that were timed do.
+
+    No sum is less than the fastest architecture's, so under the ratio of the medians that one meets the limit for sure.
+    """
+    if table.predict_ms(space, table.fastest(space)) <= limit_ms:
+        return table
+    middle_ms = statistics.median(table.alone_ms(space, arch) for arch in archs)
+    # A hair less, so that rounding does not undo it. All the networks had a part in it: none is left to check it on.
+    ratio = limit_ms / middle_ms * (1 - 1e-9)
+    return replace(table.checked(None), scale_ratio=ratio, offset_ms=0.0)
+
+
+def _line(sums_ms: Sequence[float], whole_ms: Sequence[float]) -> tuple[float, float]:
+    """Fit a line by the median of all slopes: one network that was disturbed does not bend it.
+
+    Source: Theil 1950; Sen, JASA 63 (1968), 1379-1389.
+    """
+    pairs = list(zip(sums_ms, whole_ms, strict=True))
+    slopes = [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(pairs, 2) if x1 != x2]
+    scale_ratio = statistics.median(slopes) if slopes else 0.0
+    if scale_ratio > 0:
+        return scale_ratio, statistics.median(y - scale_ratio * x for x, y in pairs)
     # A falling or flat line would rank architectures backwards: then the plain ratio is the better model.
-    return (float(scale), float(offset)) if scale > 0 else (float(y.mean() / x.mean()), 0.0)
-
-
-def _spearman(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
-    ranks = [np.argsort(np.argsort(values)).astype(float) for values in (x, y)]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return statistics.median(y / x for x, y in pairs), 0.0

@@ -1,24 +1,36 @@
 """What every device must keep: subclass the contract and say how the device is built for a target."""
 
 import random
+from typing import Any, ClassVar
 
 import pytest
+import torch
 
-from carbon_nas.devices import TARGETS, Device, Target
+from carbon_nas.devices import Device, Target
 from carbon_nas.devices.profiler import network_subject
 from tests.supernet.spaces import TINY, drawn
 
 SUBJECTS = [network_subject(TINY, arch, 3) for arch in drawn(TINY, 3)]
 
 
+def here(target: Target) -> Any:
+    """Skip what cannot be run on this machine: a GPU cannot be installed, everything else can."""
+    missing = target.processor == "cuda" and not torch.cuda.is_available()
+    mark = pytest.mark.skipif(missing, reason="no NVIDIA GPU that PyTorch sees")
+    return pytest.param(target, id=target.name, marks=mark)
+
+
 class DeviceContract:
+    targets: ClassVar[list[Any]]
+    """What the device is for, as parameters."""
+
     @staticmethod
     def build(target: Target) -> Device:
         raise NotImplementedError
 
-    @pytest.fixture(params=TARGETS.values(), ids=list(TARGETS))
-    def target(self, request):
-        return request.param
+    def pytest_generate_tests(self, metafunc):
+        if "target" in metafunc.fixturenames:
+            metafunc.parametrize("target", self.targets)
 
     @pytest.fixture
     def device(self, target):

@@ -1,17 +1,32 @@
 import random
+import time
 from collections import OrderedDict
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import nn
 
-from carbon_nas.devices import TARGETS, HostDevice, SimulatedDevice, catalog, target_named
+from carbon_nas.devices import (
+    TARGETS,
+    HostDevice,
+    OnnxDevice,
+    SimulatedDevice,
+    anchoring,
+    check_runnable,
+    device_for,
+    target_named,
+)
 from carbon_nas.devices.catalog import Subject
-from carbon_nas.errors import UnknownName
-from tests.contracts.device import SUBJECTS, DeviceContract
+from carbon_nas.errors import UnknownName, UsageError
+from tests.contracts.device import SUBJECTS, DeviceContract, here
+
+CPU = [target.name for target in TARGETS.values() if (target.runtime, target.processor) == ("eager", "cpu")]
 
 
 class TestHostDevice(DeviceContract):
+    targets: ClassVar = [here(target) for target in TARGETS.values() if target.runtime == "eager"]
+
     @pytest.fixture(autouse=True)
     def _quick(self, short_samples):
         """Take samples that are shorter than any measurement should be."""
@@ -22,6 +37,8 @@ class TestHostDevice(DeviceContract):
 
 
 class TestSimulatedDevice(DeviceContract):
+    targets: ClassVar = [pytest.param(target, id=target.name) for target in TARGETS.values()]
+
     @staticmethod
     def build(target):
         return SimulatedDevice(target)
@@ -39,29 +56,67 @@ def short_samples(monkeypatch):
 @pytest.fixture
 def slowing_machine(monkeypatch):
     """Let the anchor take 2 ms and all else 6 ms, on a machine that gets slower with every sample."""
-    samples = []
+    samples, anchors = [], []
 
-    def seconds(call, repeats):
+    def anchor_job(device):
+        anchors.append(original(device))
+        return anchors[-1]
+
+    def seconds(call, repeats, clock):
         samples.append(call)
-        alone_s = 2e-3 if getattr(call, "__func__", None) is HostDevice._anchor else 6e-3
+        alone_s = 2e-3 if any(call is anchor.call for anchor in anchors) else 6e-3
         return alone_s * (1 + len(samples) / 100)
 
-    monkeypatch.setattr(catalog, "_seconds", seconds)
+    original = anchoring.anchor_job
+    monkeypatch.setattr("carbon_nas.devices.host.anchor_job", anchor_job)
+    monkeypatch.setattr(anchoring, "_seconds", seconds)
 
 
-def test_there_are_the_three_targets_that_the_host_can_time():
-    assert list(TARGETS) == ["eager-b1", "folded-b1", "eager-b32"]
-    assert [(target.batch_size, target.fold_batch_norm) for target in TARGETS.values()] == [
-        (1, False),
-        (1, True),
-        (32, False),
-    ]
+def test_there_are_targets_for_the_cpu_for_onnx_runtime_and_for_a_gpu():
+    described = {
+        target.name: (target.runtime, target.processor, target.batch_size, target.fold_batch_norm)
+        for target in TARGETS.values()
+    }
+    assert described == {
+        "eager-b1": ("eager", "cpu", 1, False),
+        "folded-b1": ("eager", "cpu", 1, True),
+        "eager-b32": ("eager", "cpu", 32, False),
+        "onnx-b1": ("onnx", "cpu", 1, True),
+        "onnx-b32": ("onnx", "cpu", 32, True),
+        "cuda-b1": ("eager", "cuda", 1, False),
+        "cuda-b32": ("eager", "cuda", 32, False),
+    }
     assert all(target_named(name).name == name for name in TARGETS)
 
 
 def test_an_unknown_target_is_refused_and_the_known_ones_are_named():
-    with pytest.raises(UnknownName, match=r"'phone'.*eager-b1, folded-b1, eager-b32"):
+    with pytest.raises(UnknownName, match=r"'phone'.*eager-b1, folded-b1, eager-b32, onnx-b1"):
         target_named("phone")
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_every_target_has_its_device_and_asking_for_it_fails_nowhere(target):
+    device = device_for(target)
+    assert type(device) is (OnnxDevice if target.runtime == "onnx" else HostDevice)
+    assert device.target == target
+
+
+@pytest.mark.parametrize("name", [*CPU, "onnx-b1", "onnx-b32"])
+def test_what_needs_no_gpu_can_be_run_here(name):
+    check_runnable(target_named(name))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU")
+@pytest.mark.parametrize("name", ["cuda-b1", "cuda-b32"])
+def test_a_gpu_that_is_not_there_is_refused_when_it_is_to_work_and_when_it_is_asked_for(name):
+    target = target_named(name)
+    refused = f"target {name}: this target needs an NVIDIA GPU.*torch.cuda.is_available"
+    with pytest.raises(UsageError, match=refused):
+        check_runnable(target)
+    with pytest.raises(UsageError, match=refused):
+        HostDevice(target).time(SUBJECTS, passes=1, rng=rng())
+    with pytest.raises(UsageError, match=refused):
+        HostDevice(target).run(SUBJECTS[0], duration_s=0.0)
 
 
 def test_the_host_says_how_much_its_speed_moved(short_samples):
@@ -91,6 +146,13 @@ def test_without_an_anchor_its_own_median_is_taken(slowing_machine):
     assert list(timing.latency_ms.values()) == pytest.approx([3 * timing.anchor_ms] * len(SUBJECTS))
 
 
+@pytest.mark.parametrize(("threads", "clock"), [(1, time.thread_time), (2, time.perf_counter)])
+def test_one_thread_goes_by_its_own_clock_and_several_by_that_of_the_wall(monkeypatch, threads, clock):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert anchoring.clock_for("cpu") is clock
+    assert anchoring.clock_for("cuda") is time.perf_counter
+
+
 class _Counting(nn.BatchNorm2d):
     calls = 0
 
@@ -99,7 +161,7 @@ class _Counting(nn.BatchNorm2d):
         return super().forward(x)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", CPU)
 def test_batch_norm_is_run_on_every_target_but_the_folded_one(name, short_samples):
     _Counting.calls = 0
     module = nn.Sequential(OrderedDict(conv=nn.Conv2d(1, 2, 3, bias=False), bn=_Counting(2)))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 
 from carbon_nas.devices import LatencyTable
-from carbon_nas.devices.latency_table import layers
-from carbon_nas.devices.profiler import layer_specs
+from carbon_nas.devices.latency_table import layer_specs, layers
+from carbon_nas.devices.validation import Validation
+from carbon_nas.errors import LedgerMismatch, UsageError
+from tests.guards.source import REPOSITORY
 from tests.supernet.spaces import TINY, architectures, drawn, few, seeds
 
 
@@ -77,3 +79,88 @@ def test_the_fastest_is_found_where_every_stage_has_more_than_one_block(seed):
         table.predict_ms(deep, arch) for arch in EVERYTHING if arch.depths == (2, 2) and arch.resolution == 4
     )
     assert table.predict_ms(deep, table.fastest(deep)) == pytest.approx(least_ms, rel=1e-12)
+
+
+def found(error=0.05, rank=0.95):
+    return Validation(
+        networks=8,
+        error_fraction=error,
+        greatest_error_fraction=2 * error,
+        bias_fraction=-error / 2,
+        rank_correlation_ratio=rank,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "rank", "trusted"),
+    [
+        (0.10, 0.90, True),
+        (0.0, 1.0, True),
+        (0.1001, 1.0, False),
+        (0.0, 0.8999, False),
+        (0.05, None, False),
+    ],
+)
+def test_a_table_is_trusted_if_it_errs_by_a_tenth_at_most_and_ranks_well(error, rank, trusted):
+    table = random_table().checked(found(error, rank))
+    assert table.trusted is trusted
+    assert table.verdict.startswith("trusted: " if trusted else "not trusted: ")
+
+
+def test_a_table_that_was_not_checked_is_not_trusted():
+    table = random_table().checked(found()).checked(None)
+    assert not table.trusted
+    assert table.verdict == "not trusted: it was not checked on networks that it has not seen"
+    assert (table.greatest_error_fraction, table.bias_fraction, table.checked_networks) == (None, None, None)
+
+
+def test_the_verdict_says_all_that_the_check_found():
+    assert random_table().checked(found()).verdict == (
+        "trusted: mean error 5.0%, greatest 10.0%, bias -2.5%, rank correlation 0.95 on 8 networks that it has not seen"
+    )
+    assert "where at most 10% and at least 0.9 are asked for" in random_table().checked(found(0.2)).verdict
+
+
+def test_the_verdict_stands_in_the_json_but_cannot_be_talked_into_it():
+    table = random_table().checked(found(0.2))
+    data = table.to_json()
+    assert (data["trusted"], data["verdict"]) == (False, table.verdict)
+    assert not LatencyTable.from_json({**data, "trusted": True, "verdict": "trusted"}).trusted
+
+
+def test_the_tables_of_a_ledger_that_was_recorded_before_can_still_be_read():
+    lines = (REPOSITORY / "reports/digits-use/ledger/profiling.jsonl").read_text().splitlines()
+    kept = [record["table"] for record in map(json.loads, lines) if record.get("kind") == "latency_table"]
+    tables = [LatencyTable.from_json(table) for table in kept]
+    assert [table.target for table in tables] == ["eager-b1", "folded-b1", "eager-b32"]
+    assert all(table.trusted for table in tables)
+    assert "on networks that it has not seen" in tables[0].verdict
+    assert tables[0].fingerprint is None
+
+
+def test_a_table_of_another_space_or_task_says_what_is_missing():
+    table = replace(random_table(), space="tiny")
+    table.check_space(TINY, 3)
+    with pytest.raises(UsageError, match="for networks of 3 classes, not 10"):
+        table.check_space(TINY, 10)
+    with pytest.raises(
+        UsageError,
+        match=r"lacks \d+ of the \d+ layers of the space wider, it was made for tiny; the first is block-4px",
+    ):
+        table.check_space(replace(TINY, name="wider", resolutions=(4, 8)), 3)
+
+
+def test_a_table_of_this_machine_is_taken_and_what_differs_on_another_is_named():
+    here = {"cpu_model": "A", "threads": "1", "torch": "2.13.0"}
+    table = replace(random_table(), fingerprint=here)
+    table.check_here(here)
+    with pytest.raises(LedgerMismatch, match=r"threads was '1' and is '2'.*carbon-nas profile") as refused:
+        table.check_here({**here, "threads": "2"})
+    assert "cpu_model" not in str(refused.value)
+    with pytest.raises(LedgerMismatch, match=r"gpu_model was None and is 'G'"):
+        table.check_here({**here, "gpu_model": "G"})
+
+
+def test_a_table_that_does_not_say_where_it_was_made_is_of_no_machine():
+    with pytest.raises(LedgerMismatch, match="nobody knows on which machine"):
+        random_table().check_here({})
