@@ -6,7 +6,7 @@ bit. One in terms of the other would cost either the plain modules or the speed 
 Shape letters: B batch, C channels, H height, W width, K classes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,7 +21,13 @@ from carbon_nas.supernet.weights import block_name
 __all__ = ["features", "forward"]
 
 
-def forward(layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: Tensor, normalise: Normalise) -> Tensor:
+def forward(
+    layers: Iterable[LayerSpec],
+    weights: Mapping[str, Tensor],
+    x_BCHW: Tensor,
+    normalise: Normalise,
+    drop: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Run a network and return logits of shape (B, K).
 
     Args:
@@ -29,9 +35,12 @@ def forward(layers: Iterable[LayerSpec], weights: Mapping[str, Tensor], x_BCHW: 
         weights: its tensors by name, as `static_weights` gives them.
         x_BCHW: the images.
         normalise: what batch norms do.
+        drop: what is done to the features of shape (B, C) before the classifier, such as dropout; nothing if not given.
     """
     y = features(layers, weights, x_BCHW, normalise)
     y = activate(pointwise_conv2d(y, weights["head.mix.weight"]), "h_swish").flatten(1)
+    if drop is not None:
+        y = drop(y)
     return F.linear(y, weights["head.classifier.weight"], weights["head.classifier.bias"])
 
 

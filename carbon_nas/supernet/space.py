@@ -180,19 +180,19 @@ class SearchSpace:
         """
         return self.architecture(**decoded(data, where=f"space {self.name}"))
 
-    def max(self) -> Architecture:
-        """Return the largest architecture."""
-        return self._extreme(-1)
+    def max(self, choices: Choices | None = None) -> Architecture:
+        """Return the largest architecture, of those that may be sampled if that is narrowed."""
+        return self._extreme(-1, choices or self.restricted())
 
-    def min(self) -> Architecture:
-        """Return the smallest architecture."""
-        return self._extreme(0)
+    def min(self, choices: Choices | None = None) -> Architecture:
+        """Return the smallest architecture, of those that may be sampled if that is narrowed."""
+        return self._extreme(0, choices or self.restricted())
 
-    def _extreme(self, which: int) -> Architecture:
+    def _extreme(self, which: int, choices: Choices) -> Architecture:
         return self.architecture(
-            ks=self.kernel_sizes[which],
-            e=self.expand_ratios[which],
-            d=self.depths[which],
+            ks=choices.kernel_sizes[which],
+            e=choices.expand_ratios[which],
+            d=choices.depths[which],
             resolution=self.resolutions[which],
         )
 

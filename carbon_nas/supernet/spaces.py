@@ -8,7 +8,7 @@ from carbon_nas.errors import UsageError
 from carbon_nas.supernet.layers import Activation, Stage, make_divisible
 from carbon_nas.supernet.space import SearchSpace
 
-__all__ = ["OFFICIAL_RESOLUTIONS", "mobilenet_v3_space", "small_image_space", "table_space"]
+__all__ = ["OFFICIAL_RESOLUTIONS", "mobilenet_v3_space", "small_image_space", "table_space", "thumbnail_space"]
 
 OFFICIAL_RESOLUTIONS = tuple(range(128, 225, 4))
 
@@ -92,14 +92,36 @@ def mobilenet_v3_space(
     )
 
 
-def small_image_space(*, in_channels: int = 1, resolutions: tuple[int, ...] = (8, 12)) -> SearchSpace:
+def thumbnail_space(
+    width_mult: float = 1.0, *, in_channels: int = 3, resolutions: tuple[int, ...] = (20, 24, 28, 32)
+) -> SearchSpace:
+    """Return the official space for images of about 32 pixels, such as CIFAR's.
+
+    Widths and choices are the official ones; the stem and the first stage keep the size of the image, so that an
+    image of 32 pixels ends as a feature map of 4.
+    """
+    first, *others = _MOBILENET_V3
+    return table_space(
+        f"thumbnail_w{float(width_mult)}",
+        (replace(first, stride=1), *others),
+        width_mult=width_mult,
+        in_channels=in_channels,
+        stem_stride=1,
+        resolutions=resolutions,
+    )
+
+
+def small_image_space(
+    width_mult: float = 1.0, *, in_channels: int = 1, resolutions: tuple[int, ...] = (8, 12)
+) -> SearchSpace:
     """Return a MobileNetV3-style space for images of about ten pixels.
 
     The stem has no stride, three stages halve the feature map twice, widths are a fraction of MobileNetV3's.
     """
     return table_space(
-        "small_image",
+        "small_image" if width_mult == 1.0 else f"small_image_w{width_mult}",
         _rows((8, 1, "relu", False), (16, 2, "relu", True), (24, 2, "h_swish", True)),
+        width_mult=width_mult,
         in_channels=in_channels,
         stem_channels=8,
         stem_stride=1,

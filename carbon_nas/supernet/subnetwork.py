@@ -1,5 +1,7 @@
 """A sub-network for one training step, whose gradients are no larger than itself."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -32,10 +34,15 @@ class SubNetwork:
             for name, part in net.corners(arch).items()
         }
 
-    def __call__(self, x_BCHW: Tensor) -> Tensor:
-        """Return logits of shape (B, K), with batch norm by the batch, as in training."""
+    def __call__(self, x_BCHW: Tensor, drop: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return logits of shape (B, K), with batch norm by the batch, as in training.
+
+        Args:
+            x_BCHW: images.
+            drop: what is done to the features of shape (B, C) before the classifier, such as dropout.
+        """
         weights = static_weights(self._layers, self._leaves, self._net.space.kernel_sizes)
-        return forward(self._layers, weights, x_BCHW, by_batch)
+        return forward(self._layers, weights, x_BCHW, by_batch, drop)
 
     @torch.no_grad()
     def add_gradients(self) -> None:
