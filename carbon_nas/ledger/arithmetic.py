@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from carbon_nas.ledger.records import Event, Header, PhaseBegin, PhaseEnd, Pulse, Session, Waste
+from carbon_nas.ledger.records import Event, Header, Outcome, PhaseBegin, PhaseEnd, Pulse, Saved, Session, Waste
 from carbon_nas.meters.base import Component, Reading, spent
 from carbon_nas.meters.measurement import charged, measure_all
 
@@ -26,6 +26,7 @@ class _Underway:
     def __init__(self, begin: PhaseBegin) -> None:
         self.begin, self.last, self.last_time_s = begin, begin.readings, begin.time_s
         self.outlived = False
+        self.saved: str | None = None
         self.inner: dict[_What, list[_Used]] = {what: [] for what in _QUANTITIES}
 
     def used(self, what: _What) -> dict[str, float | None]:
@@ -37,13 +38,15 @@ class Arithmetic:
 
     Energy, device time and measurements are compared exactly; what phases within a phase left of them, up to the
     rounding of a sum. Two things cannot be derived and are held against their bounds only: device time where phases of
-    other threads were charged for a part of it, and what is left of a phase that ended before one that began in it.
+    other threads were charged for a part of it, and what is left of a phase that ended, or kept its state, before the
+    end of one that began in it. What an attempt goes on from has to be the last state of one that was lost.
     """
 
     def __init__(self) -> None:
         self._nests = True
         self._components: tuple[Component, ...] = ()
         self._open: dict[str, _Underway] = {}
+        self._saved: dict[str, list[str]] = {}
 
     def take(self, event: Event) -> str | None:
         """Take the next event of a ledger, in order.
@@ -56,34 +59,63 @@ class Arithmetic:
                 self._nests = event.schema > 1
             case Session():
                 self._components = event.components
-                self._open.clear()
+                for key in list(self._open):
+                    self._lose(key)
             case PhaseBegin():
                 for key in [key for key in self._open if key == event.phase or not self._nests]:
-                    self._close(key, {what: self._open[key].used(what) for what in _QUANTITIES})
+                    self._lose(key)
                 self._see(event)
                 self._open[event.phase] = _Underway(event)
+                if not self._goes_on(event):
+                    return f"phase {event.phase!r} resumes from a state that no lost attempt at it kept last"
             case Pulse():
                 self._see(event)
-            case PhaseEnd() | Waste():
-                if isinstance(event, PhaseEnd):
-                    self._see(event)
-                if event.phase not in self._open:
-                    return f"phase {event.phase!r} ends without having begun"
-                words = next(self._of_end(event) if isinstance(event, PhaseEnd) else self._of_waste(event), None)
-                if words is not None:
-                    return f"phase {event.phase!r}: {words}"
-                self._close(event.phase, self._gross(event))
+            case Saved() | PhaseEnd() | Waste():
+                return self._of_accounted(event)
             case _:
                 pass
         return None
 
-    def _see(self, event: Pulse | PhaseBegin | PhaseEnd) -> None:
+    def _of_accounted(self, event: Saved | PhaseEnd | Waste) -> str | None:
+        if not isinstance(event, Waste):
+            self._see(event)
+        running = self._open.get(event.phase)
+        if running is None:
+            return (
+                f"phase {event.phase!r} {'keeps its state' if isinstance(event, Saved) else 'ends'} without having "
+                "begun"
+            )
+        words = next(self._of_waste(event) if isinstance(event, Waste) else self._of_edge(event), None)
+        if words is not None:
+            return f"phase {event.phase!r}: {words}"
+        if isinstance(event, Saved):
+            running.saved = event.artefact_hash
+        elif isinstance(event, PhaseEnd) and event.outcome is Outcome.DONE:
+            self._saved.pop(event.phase, None)
+            self._close(event.phase, self._gross(event))
+        else:
+            self._lose(event.phase, self._gross(event))
+        return None
+
+    def _lose(self, key: str, gross: Mapping[_What, _Used] | None = None) -> None:
+        running = self._open[key]
+        if running.saved is not None:
+            self._saved.setdefault(key, []).append(running.saved)
+        self._close(key, gross or {what: running.used(what) for what in _QUANTITIES})
+
+    def _goes_on(self, event: PhaseBegin) -> bool:
+        chain = self._saved.get(event.phase, [])
+        while chain and chain[-1] != event.resumes:
+            chain.pop()
+        return event.resumes is None or bool(chain)
+
+    def _see(self, event: Pulse | PhaseBegin | Saved | PhaseEnd) -> None:
         # Readings are good for every phase that is running; a heartbeat that was sent late is not.
         for running in self._open.values():
             if event.time_s >= running.last_time_s:
                 running.last, running.last_time_s = event.readings, event.time_s
 
-    def _of_end(self, event: PhaseEnd) -> Iterator[str]:
+    def _of_edge(self, event: Saved | PhaseEnd) -> Iterator[str]:
         running = self._open[event.phase]
         began = running.begin.readings
         lasted_s = event.time_s - running.begin.time_s
@@ -95,21 +127,23 @@ class Arithmetic:
         yield from (_within if event.foreign_j else _compare)("device_s", event.device_s, gross["device_s"])
         if event.measured:
             yield from self._of_measured(event, began)
-        self._outlive(running)
+        unsettled = self._encloses(running)
+        if unsettled and isinstance(event, PhaseEnd):
+            self._outlive(running)
         scale = _scale(began, event.readings)
         written: tuple[tuple[str, _What, _Used, _Used], ...] = (
             ("own_j", "energy_j", event.own_j, event.energy_j),
             ("own_device_s", "device_s", event.own_device_s, event.device_s),
         )
         for name, what, own, whole in written:
-            if own and running.outlived:
+            if own and (running.outlived or unsettled):
                 yield from _within(name, own, whole)
             elif own:
                 yield from _compare(name, own, whole, running.inner[what], scale)
             elif running.inner[what]:
                 yield f"{name} is missing, and phases ran within it"
 
-    def _of_measured(self, event: PhaseEnd, began: tuple[Reading, ...]) -> Iterator[str]:
+    def _of_measured(self, event: Saved | PhaseEnd, began: tuple[Reading, ...]) -> Iterator[str]:
         derived = {
             part.component: part for part in measure_all(self._components, began, event.readings, event.duration_s)
         }
@@ -125,13 +159,15 @@ class Arithmetic:
                 name = next(name for name in kept.__slots__ if getattr(kept, name) != getattr(right, name))
                 yield _unlike(f"measured {name} of {kept.component}", getattr(kept, name), getattr(right, name))
 
+    def _encloses(self, phase: _Underway) -> bool:
+        return any(other.begin.parent == phase.begin.phase for other in self._open.values())
+
     def _outlive(self, ending: _Underway) -> None:
         # What a phase that goes on had used when the one around it ended is not written down.
-        if any(other.begin.parent == ending.begin.phase for other in self._open.values()):
-            around: _Underway | None = ending
-            while around is not None and not around.outlived:  # No line may name itself as what is around it.
-                around.outlived = True
-                around = self._open.get(around.begin.parent or "")
+        around: _Underway | None = ending
+        while around is not None and not around.outlived:  # No line may name itself as what is around it.
+            around.outlived = True
+            around = self._open.get(around.begin.parent or "")
 
     def _of_waste(self, event: Waste) -> Iterator[str]:
         running = self._open[event.phase]

@@ -4,7 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["LatencyLimit", "LatencyTableRecord", "PredictorCheck", "Prior", "Result", "Selection"]
+__all__ = [
+    "LEAST_RANK_CORRELATION_RATIO",
+    "LatencyLimit",
+    "LatencyTableRecord",
+    "MOST_ERROR_FRACTION",
+    "PredictorCheck",
+    "Prior",
+    "Result",
+    "Selection",
+]
+
+MOST_ERROR_FRACTION = 0.10
+"""The mean absolute error up to which a latency table is trusted, on networks it was not fitted to: beyond it, a limit
+is met or missed by chance. A choice of this program; `LEAST_RANK_CORRELATION_RATIO` belongs to it."""
+
+LEAST_RANK_CORRELATION_RATIO = 0.9
+"""Spearman's rank correlation from which on a latency table is trusted, on the same networks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

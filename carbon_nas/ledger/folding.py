@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from carbon_nas.errors import LedgerCorrupt, LedgerError
+from carbon_nas.ledger.attempts import Attempts
+from carbon_nas.ledger.findings import PredictorCheck, Prior, Selection
 from carbon_nas.ledger.journal import EventReader, read_events
 from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident, WindowEnd
 from carbon_nas.ledger.records import (
@@ -18,6 +21,7 @@ from carbon_nas.ledger.records import (
     PhaseEnd,
     Pulse,
     Result,
+    Saved,
     Session,
     TrainerLog,
     Waste,
@@ -77,9 +81,7 @@ class Fold:
         self._path = path
         self._header: Header | None = None
         self._sessions: list[Session] = []
-        self._activities: list[Activity] = []
-        self._epochs: list[tuple[TrainerLog, tuple[str, int] | None]] = []
-        self._finished: set[tuple[str, int] | None] = set()
+        self._attempts = Attempts()
         self._tables: dict[str, LatencyTableRecord] = {}
         self._limits: dict[str, LatencyLimit] = {}
         self._results: dict[str, Result] = {}
@@ -87,8 +89,11 @@ class Fold:
         self._incidents: list[Incident] = []
         self._baselines: list[Baseline] = []
         self._cross_checks: list[CrossCheck] = []
+        self._priors: list[Prior] = []
+        self._predictor_checks: list[PredictorCheck] = []
+        self._selections: dict[str, Selection] = {}
         self._open: dict[str, OpenPhase] = {}
-        self._last: Pulse | PhaseBegin | PhaseEnd
+        self._last: Pulse | PhaseBegin | Saved | PhaseEnd
         self._longest_gap_s = 0.0
 
     @property
@@ -104,14 +109,12 @@ class Fold:
         """
         if self._header is None:
             raise self._headless()
-        # What a lost attempt logged is done again, and logged again.
-        kept = [log for log, attempt in self._epochs if attempt in self._finished]
         return Run(
             path=self._path,
             header=self._header,
             sessions=tuple(self._sessions),
-            activities=tuple(self._activities),
-            epochs=tuple(kept),
+            activities=self._attempts.activities,
+            epochs=self._attempts.epochs,
             tables=dict(self._tables),
             limits=dict(self._limits),
             results=dict(self._results),
@@ -121,6 +124,10 @@ class Fold:
             incidents=tuple(self._incidents),
             baselines=tuple(self._baselines),
             cross_checks=tuple(self._cross_checks),
+            priors=tuple(self._priors),
+            predictor_checks=tuple(self._predictor_checks),
+            selections=dict(self._selections),
+            saved=self._attempts.saved(self._open.values()),
             head=head,
         )
 
@@ -146,8 +153,10 @@ class Fold:
                     self._windows[family] = _Family()
                 self._windows[family].add(event)
             case TrainerLog():
-                running = self._open.get(event.phase)
-                self._epochs.append((event, running.attempt if running else None))
+                self._attempts.log(event, self._open.get(event.phase))
+            case Saved():
+                self._see(event)
+                self._open[event.phase] = self._running(event.phase, "keeps its state").keeping(event)
             case PhaseBegin():
                 self._begin_phase(event)
             case PhaseEnd():
@@ -175,6 +184,14 @@ class Fold:
                 self._baselines.append(event)
             case CrossCheck():
                 self._cross_checks.append(event)
+            case Prior():
+                # A run that is resumed may say again where it started.
+                if event not in self._priors:
+                    self._priors.append(event)
+            case PredictorCheck():
+                self._predictor_checks.append(event)
+            case Selection():
+                self._selections[event.scenario] = event
             case _:
                 pass
 
@@ -189,7 +206,7 @@ class Fold:
             )
         self._header = event
 
-    def _see(self, event: Pulse | PhaseBegin | PhaseEnd) -> None:
+    def _see(self, event: Pulse | PhaseBegin | Saved | PhaseEnd) -> None:
         # Readings are good for every phase that is running, whoever took them and why. A heartbeat that was sent late,
         # for an earlier attempt or phase, is not this one's.
         if self._open and event.time_s >= self._last.time_s:
@@ -205,15 +222,13 @@ class Fold:
             self._see(event)
         else:
             self._last = event
+        self._attempts.begin(event)
         self._open[event.phase] = OpenPhase(begin=event, last_readings=event.readings, last_time_s=event.time_s)
 
     def _end_phase(self, event: PhaseEnd) -> None:
         self._see(event)
-        running = self._running(event.phase)
-        if event.outcome is Outcome.DONE:
-            self._finished.add(running.attempt)
         self._close(
-            running,
+            self._running(event.phase).seen(event),
             gross_j=event.energy_j,
             gross_device_s=event.device_s,
             ended_s=event.time_s,
@@ -226,7 +241,7 @@ class Fold:
             wasted=event.outcome is not Outcome.DONE,
             artefact_hash=event.artefact_hash,
             measured=event.measured,
-            shared_with_threads=bool(event.foreign_j),
+            foreign_j=event.foreign_j,
         )
 
     def _write_off(self, event: Waste) -> None:
@@ -264,6 +279,7 @@ class Fold:
         *,
         gross_j: Mapping[str, float | None],
         gross_device_s: Mapping[str, float | None],
+        foreign_j: Mapping[str, float] = MappingProxyType({}),
         **facts: Any,
     ) -> None:
         begin = running.begin
@@ -271,22 +287,23 @@ class Fold:
         around = self._open.get(begin.parent or "")
         if around is not None:
             self._open[around.begin.phase] = around.enclosing(gross_j, gross_device_s)
-        self._activities.append(
-            Activity(
-                phase=begin.phase,
-                name=begin.name,
-                scope=begin.scope,
-                scenario=begin.scenario,
-                began_s=begin.time_s,
-                session=max(0, len(self._sessions) - 1),
-                nested=bool(running.inner_j),
-                **facts,
-            )
+        whole = Activity(
+            phase=begin.phase,
+            name=begin.name,
+            scope=begin.scope,
+            scenario=begin.scenario,
+            began_s=begin.time_s,
+            session=max(0, len(self._sessions) - 1),
+            nested=bool(running.inner_j),
+            shared_with_threads=bool(foreign_j),
+            **facts,
         )
+        components = self._sessions[-1].components if self._sessions else ()
+        self._attempts.end(running, whole, foreign_j, components)
 
-    def _running(self, phase: str) -> OpenPhase:
+    def _running(self, phase: str, does: str = "ends") -> OpenPhase:
         if phase not in self._open:
-            raise LedgerCorrupt(f"phase {phase!r} ends without having begun", where=str(self._path))
+            raise LedgerCorrupt(f"phase {phase!r} {does} without having begun", where=str(self._path))
         running = self._open[phase]
         return running.seen(self._last) if self._last.time_s >= running.last_time_s else running
 

@@ -198,6 +198,7 @@ class Saved:
         progress: how far the phase has come, in its own units: epochs, or candidates of a search.
         artefact_hash: the hash of the file that holds the state.
         own_j, own_device_s: without the phases that ran within it; empty where none did.
+        foreign_j: what phases of other threads were charged meanwhile, as at the end of a phase.
     """
 
     kind: Literal["saved"] = "saved"
@@ -215,6 +216,7 @@ class Saved:
     measured: tuple[Measurement, ...] = ()
     own_j: Mapping[str, float | None] = field(default_factory=dict)
     own_device_s: Mapping[str, float | None] = field(default_factory=dict)
+    foreign_j: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carbon_nas.ledger.findings import PredictorCheck, Prior, Selection
 from carbon_nas.ledger.observations import Baseline, CrossCheck, Incident
-from carbon_nas.ledger.records import Header, LatencyLimit, LatencyTableRecord, Result, Scope, Session, TrainerLog
+from carbon_nas.ledger.records import (
+    Header,
+    LatencyLimit,
+    LatencyTableRecord,
+    Result,
+    Saved,
+    Scope,
+    Session,
+    TrainerLog,
+)
 from carbon_nas.ledger.underway import OpenPhase
 from carbon_nas.meters.base import Component
 from carbon_nas.meters.measurement import Measurement
@@ -15,11 +25,13 @@ __all__ = ["Activity", "Run", "WindowSum"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
-    """One metered stretch of work: a finished phase, or an attempt that was lost.
+    """One metered stretch of work: a finished phase, a part of it that an attempt left, or an attempt that was lost.
 
     Attributes:
         energy_j: joules per component, without those of phases that ran within it; None is not known.
-        wasted: True for an attempt that had to be done again.
+        wasted: True for an attempt that had to be done again, or what of it had to be after the last state it kept.
+        partial: whether it is what an attempt did that did not finish: up to the state that another one goes on from.
+            A phase cost its parts and the attempt that finished it.
         rest_max_j: for a killed attempt, the most that can be missing from `energy_j`; None per component if no bound
             is known; empty if nothing is missing.
         measured: what is known beside `energy_j`, for the whole stretch from edge to edge, what ran within it included.
@@ -50,6 +62,7 @@ class Activity:
     ended_s: float | None = None
     session: int = 0
     images: int | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +84,13 @@ class WindowSum:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """Everything one ledger says, in the order in which it happened. `head` is the hash of its last line."""
+    """Everything one ledger says, in the order in which it happened.
+
+    Attributes:
+        epochs: as if nothing had ever been interrupted: what was done again is told once.
+        saved: the last state of each phase that is not done, if it kept one that is not given up.
+        head: the hash of the ledger's last line.
+    """
 
     path: Path
     header: Header
@@ -87,12 +106,20 @@ class Run:
     incidents: tuple[Incident, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     cross_checks: tuple[CrossCheck, ...] = ()
+    priors: tuple[Prior, ...] = ()
+    predictor_checks: tuple[PredictorCheck, ...] = ()
+    selections: Mapping[str, Selection] = field(default_factory=dict)
+    saved: Mapping[str, Saved] = field(default_factory=dict)
     head: str = ""
 
     @property
     def done(self) -> Mapping[str, Activity]:
-        """The finished phases by key."""
-        return {activity.phase: activity for activity in self.activities if not activity.wasted}
+        """The finished phases by key, each as the attempt that finished it; for what it cost, see `kept`."""
+        return {one.phase: one for one in self.activities if not one.wasted and not one.partial}
+
+    def kept(self, phase: str) -> tuple[Activity, ...]:
+        """Return what a phase is made of: the parts that attempts at it left, and the attempt that finished it."""
+        return tuple(one for one in self.activities if one.phase == phase and not one.wasted)
 
     @property
     def open_phase(self) -> OpenPhase | None:
@@ -106,4 +133,4 @@ class Run:
 
     def attempts(self, phase: str) -> int:
         """Count how often a phase was begun and ended, one way or the other."""
-        return sum(activity.phase == phase for activity in self.activities)
+        return sum(one.phase == phase and not one.partial for one in self.activities)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from carbon_nas.ledger.records import PhaseBegin, PhaseEnd, Pulse
+from carbon_nas.ledger.records import PhaseBegin, PhaseEnd, Pulse, Saved
 from carbon_nas.meters.base import Reading, spent
 
-__all__ = ["OpenPhase"]
+__all__ = ["OpenPhase", "less"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +16,8 @@ class OpenPhase:
 
     Attributes:
         inner_j, inner_device_s: what finished phases within it used, gross; empty if there were none.
+        saved: the last state that it kept; None if it kept none.
+        saves: how many it kept.
     """
 
     begin: PhaseBegin
@@ -23,15 +25,21 @@ class OpenPhase:
     last_time_s: float
     inner_j: Mapping[str, float | None] = field(default_factory=dict)
     inner_device_s: Mapping[str, float | None] = field(default_factory=dict)
+    saved: Saved | None = None
+    saves: int = 0
 
     @property
     def attempt(self) -> tuple[str, int]:
         """The phase and which attempt at it this is: a name that no other attempt has."""
         return self.begin.phase, self.begin.attempt
 
-    def seen(self, event: Pulse | PhaseBegin | PhaseEnd) -> "OpenPhase":
+    def seen(self, event: Pulse | PhaseBegin | Saved | PhaseEnd) -> "OpenPhase":
         """Return it after a reading, a heartbeat or the edge of another phase."""
         return replace(self, last_readings=event.readings, last_time_s=event.time_s)
+
+    def keeping(self, saved: Saved) -> "OpenPhase":
+        """Return it after it has kept its state."""
+        return replace(self, saved=saved, saves=self.saves + 1)
 
     def enclosing(self, gross_j: Mapping[str, float | None], gross_device_s: Mapping[str, float | None]) -> "OpenPhase":
         """Return it after a phase within it has ended."""
@@ -50,10 +58,11 @@ class OpenPhase:
         inner = self.inner_j if what == "energy_j" else self.inner_device_s
         for child in besides:
             inner = _sum(inner, child.gross(what))
-        return {name: _less(value, inner.get(name, 0.0)) for name, value in self.gross(what).items()}
+        return {name: less(value, inner.get(name, 0.0)) for name, value in self.gross(what).items()}
 
 
-def _less(whole: float | None, part: float | None) -> float | None:
+def less(whole: float | None, part: float | None) -> float | None:
+    """Subtract what may be not known; rounding turns nothing negative."""
     return None if whole is None or part is None else max(0.0, whole - part)
 
 

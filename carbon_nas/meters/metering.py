@@ -188,6 +188,29 @@ class Metering:
             self.abandon(window)
             raise
 
+    def so_far(self, window: Window) -> Window:
+        """Return a closed copy of a window that goes on, with all that was begun until now inside.
+
+        Raises:
+            ValueError: if it has ended.
+        """
+        self.synchronize()
+        with self._mutex:
+            if window.end is not None:
+                raise ValueError(f"window {window.name!r} has ended")
+            edge = self._advance()
+            now = amounts(edge.readings)
+            seen = Window(window.name, window.parent, window.begin, window._node, window._account, [])
+            seen.end = edge
+            mine, nodes = window._node, list(self._open)
+            if window._account is not None:
+                mine = window._account
+                nodes = [other._account for other in self._open.values() if other._account is not None]
+            within = [node for node in nodes if node.parent is mine]
+            seen.nested = mine.enclosing or bool(within)
+            self._fill(seen, edge, mine.own(now, within))
+            return seen
+
     def abandon(self, window: Window) -> None:
         """Close a window as it is, without waiting for queued device work. May be done again if it is interrupted."""
         with self._mutex:
@@ -222,6 +245,10 @@ class Metering:
             accounts = [other._account for other in self._open.values() if other._account is not None]
             own = account.close(now, [other for other in accounts if other.parent is account])
             window.nested = account.enclosing
+        self._fill(window, edge, own)
+
+    def _fill(self, window: Window, edge: Edge, own: list[float]) -> None:
+        node = window._node
         measured = measure_all(self.components, window.begin.readings, edge.readings, window.duration_s)
         if any(node.foreign):
             names, count = [part.name for part in self.components], len(self.components)

@@ -41,6 +41,14 @@ class Node:
         """Return its amounts from its begin to now, without what is charged to windows beside it."""
         return [end - begin - other for end, begin, other in zip(now, self.begin, self.foreign, strict=True)]
 
+    def own(self, now: list[float], children: Iterable["Node"]) -> list[float]:
+        """Return its own amounts so far, without those of the nodes within it that are open; nothing is settled."""
+        own = [whole - part for whole, part in zip(self.gross(now), self.inner, strict=True)]
+        for child in children:
+            fresh = zip(child.gross(now), child.credited, strict=True)
+            own = [mine - (gross - told) for mine, (gross, told) in zip(own, fresh, strict=True)]
+        return own
+
     def close(self, now: list[float], children: Iterable["Node"]) -> list[float]:
         """Settle with the windows around and within; return its own amounts."""
         for child in children:

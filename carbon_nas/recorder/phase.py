@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from carbon_nas.ledger.observations import WindowEnd
-from carbon_nas.ledger.records import Event, Outcome, PhaseBegin, PhaseEnd, Scope, TrainerLog
+from carbon_nas.ledger.records import Outcome, PhaseBegin, PhaseEnd, Saved, Scope, TrainerLog
 from carbon_nas.meters.base import spent
-from carbon_nas.meters.metering import Edge, Window
+from carbon_nas.meters.clock import Clock, utc
+from carbon_nas.meters.metering import Metering, Window
 from carbon_nas.units import total
 
 __all__ = ["PhaseWindow", "window_end"]
@@ -24,10 +25,10 @@ class PhaseWindow:
     """
 
     def __init__(
-        self, phase: str, window: Window, *, read: Callable[[], Edge], append: Callable[[Event], None]
+        self, phase: str, window: Window, *, metering: Metering, append: Callable[..., None], clock: Clock
     ) -> None:
         self.phase, self.window = phase, window
-        self._read, self._append = read, append
+        self._metering, self._append, self._clock = metering, append, clock
         self.end: PhaseEnd | None = None
         self.steps: int | None = None
         self.macs: int | None = None
@@ -43,12 +44,12 @@ class PhaseWindow:
         if self.end is not None:
             used = dict(self.end.energy_j)
         else:
-            used = spent(self.window.begin.readings, self._read().readings, "energy_j")
+            used = spent(self.window.begin.readings, self._metering.read().readings, "energy_j")
         return None if None in used.values() else total(used.values())
 
     def duration_s(self) -> float:
         """Return the seconds from the phase's beginning to its end, or to now while it runs."""
-        return self._read().time_s - self.window.begin.time_s if self.end is None else self.end.duration_s
+        return self._metering.read().time_s - self.window.begin.time_s if self.end is None else self.end.duration_s
 
     def log_epoch(
         self, *, subject: str, epoch: int, steps: int, accuracy: float | None, loss_nats: float | None = None
@@ -66,7 +67,45 @@ class PhaseWindow:
             )
         )
 
-    def began(self, name: str, scope: Scope, scenario: str | None, attempt: int, utc: str) -> PhaseBegin:
+    def save(self, progress: int, artefact_hash: str) -> None:
+        """Write down that the state of the phase is kept, so that what was used up to here is not lost if it stops.
+
+        `steps` and `macs` are those of this attempt up to here. The line is on the disk when this returns, so the state
+        must be, too: whoever goes on trusts the line.
+
+        Args:
+            progress: how far the phase has come, in its own units.
+            artefact_hash: the hash of the file that holds the state; a later attempt names it as what it `resumes`.
+
+        Raises:
+            ValueError: if the phase has ended.
+        """
+        seen = self._metering.so_far(self.window)
+        edge = seen.begin if seen.end is None else seen.end
+        self._append(
+            Saved(
+                phase=self.phase,
+                progress=progress,
+                utc=utc(self._clock),
+                time_s=edge.time_s,
+                duration_s=seen.duration_s,
+                readings=edge.readings,
+                energy_j={part.component: part.energy_j for part in seen.measured},
+                device_s={part.component: part.device_s for part in seen.measured},
+                steps=self.steps,
+                macs=self.macs,
+                artefact_hash=artefact_hash,
+                measured=seen.measured,
+                own_j=seen.own_j if seen.nested else {},
+                own_device_s=seen.own_device_s if seen.nested else {},
+                foreign_j=seen.foreign_j,
+            ),
+            durable=True,
+        )
+
+    def began(
+        self, name: str, scope: Scope, scenario: str | None, attempt: int, *, resumes: str | None = None
+    ) -> PhaseBegin:
         """Return the record of its begin."""
         around = self.window.parent
         while around is not None and not around.accounted:
@@ -77,13 +116,14 @@ class PhaseWindow:
             scope=scope,
             scenario=scenario,
             attempt=attempt,
-            utc=utc,
+            utc=utc(self._clock),
             time_s=self.window.begin.time_s,
             readings=self.window.begin.readings,
             parent=None if around is None else around.name,
+            resumes=resumes,
         )
 
-    def ended(self, outcome: Outcome, utc: str) -> PhaseEnd:
+    def ended(self, outcome: Outcome) -> PhaseEnd:
         """Return the record of its end, once its window is closed.
 
         Raises:
@@ -95,7 +135,7 @@ class PhaseWindow:
         return PhaseEnd(
             phase=self.phase,
             outcome=outcome,
-            utc=utc,
+            utc=utc(self._clock),
             time_s=window.end.time_s,
             duration_s=window.duration_s,
             readings=window.end.readings,

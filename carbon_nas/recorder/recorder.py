@@ -10,16 +10,7 @@ from typing import Any
 
 from carbon_nas.errors import LedgerError
 from carbon_nas.ledger.observations import Baseline
-from carbon_nas.ledger.records import (
-    Event,
-    Header,
-    Outcome,
-    PhaseBegin,
-    Result,
-    Role,
-    Scope,
-    phase_key,
-)
+from carbon_nas.ledger.records import Event, Header, Outcome, PhaseBegin, Result, Role, Scope, phase_key
 from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Component, Meter
 from carbon_nas.meters.clock import Clock, SystemClock, utc
@@ -182,7 +173,9 @@ class Recorder:
             self._on_heartbeat(phase.energy_j())
 
     @contextmanager
-    def phase(self, name: str, *, scope: Scope = Scope.ONCE, scenario: str | None = None) -> Iterator[PhaseWindow]:
+    def phase(
+        self, name: str, *, scope: Scope = Scope.ONCE, scenario: str | None = None, resumes: str | None = None
+    ) -> Iterator[PhaseWindow]:
         """Meter a stretch of work that is accounted. If it raises, what it used is kept as waste and the error goes on.
 
         A phase within a phase is charged to itself, and the outer one is charged the rest.
@@ -191,6 +184,8 @@ class Recorder:
             name: what is done, in words.
             scope: whether it is paid once or again for every scenario, or is a delivered network's use: no cost at all.
             scenario: the deployment scenario it is done for.
+            resumes: the hash of the state that an earlier attempt saved and this one goes on from; what that attempt
+                used up to there is then a part of the phase, and no waste. None: it begins at the beginning.
 
         Raises:
             ValueError: if this very phase is running already, or scope and scenario do not fit together.
@@ -198,7 +193,7 @@ class Recorder:
         if (scope is Scope.ONCE) != (scenario is None):
             raise ValueError(f"phase {name!r}: a scenario is named exactly when the scope is 'per scenario' or 'use'")
         outcome = Outcome.FAILED
-        phase = self._begin_phase(name, scope, scenario)
+        phase = self._begin_phase(name, scope, scenario, resumes)
         try:
             # The begin is made durable in here: Ctrl-C while the disk works is an interrupted phase like any other.
             self._chronicle.flush()
@@ -217,7 +212,7 @@ class Recorder:
         if failure is not None:
             raise failure
 
-    def _begin_phase(self, name: str, scope: Scope, scenario: str | None) -> PhaseWindow:
+    def _begin_phase(self, name: str, scope: Scope, scenario: str | None, resumes: str | None) -> PhaseWindow:
         key = phase_key(name, scenario)
         window: Window | None = None
         begin: PhaseBegin | None = None
@@ -226,9 +221,9 @@ class Recorder:
             with nullcontext() if self._chronicle.inert else self._mutex:
                 self._refuse_running(key)
                 window = self._metering.begin(key, accounted=True)
-                phase = PhaseWindow(key, window, read=self._metering.read, append=self.append)
+                phase = PhaseWindow(key, window, metering=self._metering, append=self.append, clock=self._clock)
                 self._attempts[key] = self._attempts.get(key, self.run.attempts(key)) + 1
-                begin = phase.began(name, scope, scenario, self._attempts[key], utc(self._clock))
+                begin = phase.began(name, scope, scenario, self._attempts[key], resumes=resumes)
                 self.append(begin)
                 # After its begin is written, so that no heartbeat comes before it.
                 self._phases[key] = phase
@@ -240,7 +235,7 @@ class Recorder:
             if begin is not None:
                 # Perhaps it was written before Ctrl-C: what has begun has an end.
                 self._kept(begin)
-                self._kept(phase.ended(Outcome.INTERRUPTED, utc(self._clock)))
+                self._kept(phase.ended(Outcome.INTERRUPTED))
             raise
 
     def _refuse_running(self, key: str) -> None:
@@ -254,7 +249,7 @@ class Recorder:
             self._watch.look(phase.window.end)
         if phase.end is None:
             # A device that failed must not keep the end of the phase out of the ledger.
-            phase.end = phase.ended(outcome if failure is None else Outcome.FAILED, utc(self._clock))
+            phase.end = phase.ended(outcome if failure is None else Outcome.FAILED)
         return self._kept(phase.end, durable=True) or failure
 
     def _closed_window(self, window: Window) -> Exception | None:

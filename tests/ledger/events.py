@@ -11,6 +11,7 @@ from carbon_nas.ledger.records import (
     PhaseBegin,
     PhaseEnd,
     Pulse,
+    Saved,
     Session,
     TrainerLog,
     phase_key,
@@ -20,7 +21,7 @@ from carbon_nas.meters.base import Gaps
 from carbon_nas.meters.measurement import Measurement
 from carbon_nas.sources import Tier
 
-__all__ = ["any_event", "begin", "end", "header", "pulse", "session"]
+__all__ = ["any_event", "begin", "end", "header", "pulse", "saved", "session"]
 
 UTC = "2020-01-01T00:00:00.000+00:00"
 
@@ -87,6 +88,38 @@ any_event = st.one_of(
         steps=st.integers(),
         energy_j=maybe,
         accuracy_fraction=maybe,
+        loss_nats=maybe,
+    ),
+    st.builds(
+        PhaseBegin,
+        phase=name,
+        name=name,
+        scope=st.sampled_from(Scope),
+        scenario=st.none() | name,
+        attempt=st.integers(1, 9),
+        utc=name,
+        time_s=number,
+        readings=readings,
+        parent=st.none() | name,
+        resumes=st.none() | name,
+    ),
+    st.builds(
+        Saved,
+        phase=name,
+        progress=st.integers(),
+        utc=name,
+        time_s=number,
+        duration_s=number,
+        readings=readings,
+        energy_j=per_component,
+        device_s=per_component,
+        steps=count,
+        macs=count,
+        artefact_hash=name,
+        measured=measured,
+        own_j=per_component,
+        own_device_s=per_component,
+        foreign_j=st.dictionaries(name, number, max_size=2),
     ),
     st.builds(
         PhaseEnd,
@@ -192,6 +225,7 @@ def begin(
     scenario: str | None = None,
     attempt: int = 1,
     parent: str | None = None,
+    resumes: str | None = None,
 ) -> PhaseBegin:
     """Begin a phase."""
     return PhaseBegin(
@@ -204,6 +238,25 @@ def begin(
         time_s=time_s,
         readings=_read(energy_j),
         parent=parent,
+        resumes=resumes,
+    )
+
+
+def saved(phase: str, time_s: float, energy_j: float, digest: str, *, since_s: float = 0.0, steps: int = 1) -> Saved:
+    """Keep the state of a phase that began at a time, with as many joules on the counter as seconds on the clock."""
+    used = {"dram": energy_j - since_s}
+    return Saved(
+        phase=phase,
+        progress=1,
+        utc=UTC,
+        time_s=time_s,
+        duration_s=time_s - since_s,
+        readings=_read(energy_j),
+        energy_j=used,
+        device_s=used,
+        steps=steps,
+        macs=100 * steps,
+        artefact_hash=digest,
     )
 
 

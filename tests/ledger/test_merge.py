@@ -1,6 +1,7 @@
 """Several ledgers as one account: no joule of a device twice, and no word about what nobody can know."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,10 @@ def test_ten_thousand_phases_are_swept_and_not_compared_pair_by_pair():
     runs = [run(str(number), *(activity(step, step + 1.5) for step in range(5_000))) for number in range(2)]
     merged = merge(runs, overlap=Overlap.SPLIT)
     assert len(merged.attributions) == 10_000
+
+
+def test_a_part_of_a_phase_and_the_waste_after_it_overlap_each_for_itself():
+    stopped = run("a", replace(activity(0.0, 10.0), partial=True), activity(10.0, 20.0, wasted=True))
+    merged = merge([stopped, run("b", activity(12.0, 16.0))], overlap=Overlap.SPLIT)
+    assert (energies(merged, 0), energies(merged, 1)) == ([10.0, 8.0], [2.0])
+    assert [attributed.shared_s for attributed in merged.attributions] == [4.0, 4.0]

@@ -15,7 +15,7 @@ REPORTS = Path(__file__).parents[2] / "reports"
 # Kept reports that were recorded while that schema was the newest.
 OLDER = [
     (schema, path)
-    for schema, name in ((1, "digits-cpu"), (2, "digits-host"))
+    for schema, name in ((1, "digits-cpu"), (2, "digits-host"), (3, "digits-use"))
     for path in sorted((REPORTS / name / "ledger").glob("*.jsonl"))
 ]
 
@@ -61,7 +61,10 @@ def test_a_ledger_of_an_older_schema_still_reads_and_verifies(schema: int, path:
     assert report.head == run.head
     assert run.done
     assert all(None not in activity.energy_j.values() for activity in run.done.values())
-    assert all(activity.images is None and activity.scope is not Scope.USE for activity in run.done.values())
+    assert not any(activity.partial for activity in run.activities)
+    assert run.saved == {}
+    if schema < 3:
+        assert all(activity.images is None and activity.scope is not Scope.USE for activity in run.done.values())
 
 
 def test_there_are_ledgers_of_every_older_schema_to_try() -> None:

@@ -13,7 +13,7 @@ from carbon_nas.files import MANIFEST, manifest_of, manifest_text
 from carbon_nas.ledger import Outcome
 from carbon_nas.ledger.folding import fold
 from carbon_nas.ledger.journal import GENESIS
-from carbon_nas.ledger.records import SCHEMA, PhaseBegin, PhaseEnd, Pulse, Scope
+from carbon_nas.ledger.records import SCHEMA, PhaseBegin, PhaseEnd, Pulse, Saved, Scope
 from carbon_nas.ledger.verify import check_arithmetic, verify_chain, verify_manifest, verify_previous
 from carbon_nas.ledger.waste import write_off
 from carbon_nas.meters import Component, Reading
@@ -311,6 +311,75 @@ def test_an_end_without_its_beginning_is_a_difference(last):
 
 def test_counters_of_one_process_are_not_compared_with_those_of_another():
     assert "ends without having begun" in difference_in(*STORY[:5], OPENED, INNER_END)
+
+
+# States that were saved, and attempts that go on from them
+
+
+def saved(begin: PhaseBegin, time_s: float, digest: str = "a", *, inner: tuple[PhaseEnd, ...] = ()) -> Saved:
+    whole = ended(begin, time_s, inner=inner)
+    shared = Saved.__dataclass_fields__.keys() & PhaseEnd.__dataclass_fields__.keys() - {"kind", "artefact_hash"}
+    return Saved(progress=1, artefact_hash=digest, **{name: getattr(whole, name) for name in shared})
+
+
+STATE = saved(OUTER, 6.1, inner=(INNER_END,))
+KEPT = (*STORY[:6], STATE, Pulse(phase="search", time_s=7.0, readings=at(7.0)))
+AGAIN = replace(begun("search", 20.0), attempt=2, resumes="a")
+
+
+def lost(*events):
+    return (*events, *write_off(fold(events, Path("ledger.jsonl")), utc=UTC), OPENED)
+
+
+def test_a_saved_state_adds_up_and_so_do_the_attempts_before_and_after_it():
+    assert difference_in(*KEPT, OUTER_END) == ""
+    assert difference_in(*lost(*KEPT), AGAIN, ended(AGAIN, 23.0)) == ""
+    assert difference_in(*KEPT, OPENED, AGAIN, ended(AGAIN, 23.0)) == ""
+    assert difference_in(*KEPT, replace(OUTER_END, outcome=Outcome.INTERRUPTED), AGAIN, ended(AGAIN, 23.0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"energy_j": {**STATE.energy_j, "dram": 1.0}}, "energy_j of dram is written as 1.0"),
+        ({"device_s": {**STATE.device_s, "gpu:GPU-1": 9.0}}, "device_s of gpu:GPU-1 is written as 9.0"),
+        ({"duration_s": 1.0}, "duration_s is written as 1.0"),
+        ({"own_j": {**STATE.own_j, "dram": 0.5}}, "own_j of dram is written as 0.5"),
+        ({"own_j": {}}, "own_j is missing"),
+        ({"measured": STATE.measured[:1]}, "other components are measured"),
+        ({"readings": at(6.2)}, "energy_j of dram is written as"),
+    ],
+)
+def test_a_saved_state_that_claims_more_or_less_than_was_read_is_found(change, words):
+    told = difference_in(*STORY[:6], replace(STATE, **change), OUTER_END)
+    assert told.startswith(f"line 7: phase 'search': {words}")
+
+
+def test_a_state_that_is_saved_while_a_phase_within_goes_on_leaves_a_bound_only():
+    some = {"gpu:GPU-1": 50.0, "dram": 1.0}
+    state = replace(saved(OUTER, 3.0), own_j=some, own_device_s={"gpu:GPU-1": 0.1, "dram": None})
+    assert difference_in(*STORY[:4], state, INNER_END, OUTER_END) == ""
+    too_much = replace(state, own_j={"gpu:GPU-1": 5e6, "dram": 1.0})
+    assert "own_j of gpu:GPU-1 is written as" in difference_in(*STORY[:4], too_much)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param((*lost(*STORY[:5]), AGAIN), id="nothing was saved"),
+        pytest.param((*lost(*KEPT), replace(AGAIN, resumes="b")), id="another state"),
+        pytest.param((*lost(*KEPT[:7], saved(OUTER, 6.5, "b", inner=(INNER_END,))), AGAIN), id="not the last"),
+        pytest.param((*KEPT, OUTER_END, AGAIN), id="the phase was done"),
+        pytest.param((*lost(*KEPT), replace(AGAIN, resumes=None), OPENED, AGAIN), id="it was given up"),
+        pytest.param((*lost(*KEPT), replace(AGAIN, phase="train")), id="of another phase"),
+    ],
+)
+def test_an_attempt_that_goes_on_from_what_no_lost_attempt_kept_is_a_difference(story):
+    assert difference_in(*story).endswith("resumes from a state that no lost attempt at it kept last")
+
+
+def test_a_state_of_a_phase_that_has_not_begun_is_a_difference():
+    assert difference_in(header(), OPENED, STATE) == ("line 3: phase 'search' keeps its state without having begun")
 
 
 # The manifest
