@@ -242,6 +242,23 @@ BIBLIOGRAPHY: dict[str, str] = {
   eprint    = {2312.02741},
   archivePrefix = {arXiv}
 }""",
+    "yu2019": """@inproceedings{yu2019,
+  author    = {Jiahui Yu and Thomas S. Huang},
+  title     = {Universally Slimmable Networks and Improved Training Techniques},
+  booktitle = {IEEE/CVF International Conference on Computer Vision},
+  year      = {2019},
+  eprint    = {1903.05134},
+  archivePrefix = {arXiv}
+}""",
+    "yu2020": """@inproceedings{yu2020,
+  author    = {Jiahui Yu and Pengchong Jin and Hanxiao Liu and Gabriel Bender and Pieter-Jan Kindermans and
+               Mingxing Tan and Thomas Huang and Xiaodan Song and Ruoming Pang and Quoc Le},
+  title     = {{BigNAS}: Scaling up Neural Architecture Search with Big Single-Stage Models},
+  booktitle = {European Conference on Computer Vision},
+  year      = {2020},
+  eprint    = {2003.11142},
+  archivePrefix = {arXiv}
+}""",
 }
 
 

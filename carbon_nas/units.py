@@ -4,12 +4,24 @@ from collections.abc import Iterable
 
 from carbon_nas.errors import UnknownQuantity
 
-__all__ = ["G_PER_KG", "J_PER_KWH", "KG_PER_LB", "MS_PER_S", "in_kwh", "in_lb", "sum_or_none", "total", "total_known"]
+__all__ = [
+    "G_PER_KG",
+    "J_PER_KWH",
+    "KG_PER_LB",
+    "MS_PER_S",
+    "S_PER_H",
+    "in_kwh",
+    "in_lb",
+    "sum_or_none",
+    "total",
+    "total_known",
+]
 
 J_PER_KWH = 3.6e6
 KG_PER_LB = 0.453_592_37
 G_PER_KG = 1_000.0
 MS_PER_S = 1_000.0
+S_PER_H = 3_600.0
 
 
 def in_kwh(energy_j: float) -> float:

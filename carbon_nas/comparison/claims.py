@@ -67,6 +67,7 @@ class OwnRun:
         n: for how many scenarios both were run.
         accuracy_gap_fraction: accuracy of once-for-all minus the rival's; None if it is not known.
         fine_tuning: for how long the networks cut from the supernet were trained on; None if it is not known.
+        left_out: work of once-for-all that was paid for before the run, in words; empty if it paid for everything.
     """
 
     label: str
@@ -77,6 +78,7 @@ class OwnRun:
     tier: Tier
     accuracy_gap_fraction: float | None = None
     fine_tuning: FineTuning | None = None
+    left_out: str = ""
 
     def __post_init__(self) -> None:
         if self.n < 1 or not (0.0 < self.ofa_j < inf and 0.0 < self.rival_j < inf):
@@ -240,8 +242,18 @@ def _to_own(own: OwnRun) -> Iterator[ClaimStep]:
         None,
         applies=False,
     )
+    if own.left_out:
+        yield _step(
+            "charged in full",
+            _ratio(_proxyless(), _ofa(own.fine_tuning or FineTuning.NONE), own.n),
+            f"no factor of energy here, although it is one: this run starts from weights, and {own.left_out} is in the "
+            "published hours and not in its joules",
+            None,
+            applies=False,
+        )
+    spent = "energy without what was paid before, not GPU-hours" if own.left_out else "energy, not GPU-hours"
     yield _step(
-        f"own task, own rival ({own.rival}), own machine: energy, not GPU-hours",
+        f"own task, own rival ({own.rival}), own machine: {spent}",
         own.own_ratio,
         f"what no published number explains; {own.label}, {own.tier.value}",
         None,

@@ -1,7 +1,7 @@
 """Everything that a report says, as numbers: the comparison, how sure it is, and what others would say of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from carbon_nas.accounting.choices import ChoiceRange
 from carbon_nas.accounting.sites import Sites
@@ -11,9 +11,12 @@ from carbon_nas.accounting.uncertainty import Spread, simulate
 from carbon_nas.comparison.by_method import MethodCost, by_method
 from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
 from carbon_nas.comparison.delivery import deliveries
+from carbon_nas.comparison.family import FAMILY, ONCE_FOR_ALL, Trainings, are_kin, trainings
 from carbon_nas.comparison.finished import finished
 from carbon_nas.comparison.hourly import HourlyMean, hourly_means
 from carbon_nas.comparison.payback import FleetPayback, Payback, paybacks, spent_on_networks
+from carbon_nas.comparison.priors import InFull, PriorWork, charged_in_full, prior_works
+from carbon_nas.comparison.quality import Quality, quality
 from carbon_nas.comparison.ranges import ranges
 from carbon_nas.comparison.speedup import Speedup, speedups
 from carbon_nas.comparison.spread import spread_model
@@ -23,9 +26,7 @@ from carbon_nas.ledger.idle import idle_powers_w
 from carbon_nas.ledger.merge import Overlap, merge
 from carbon_nas.ledger.run import Run
 
-__all__ = ["Findings", "MARGIN_FRACTION", "ONCE_FOR_ALL", "find", "own_run"]
-
-ONCE_FOR_ALL = "once_for_all"
+__all__ = ["Findings", "MARGIN_FRACTION", "find", "own_run"]
 
 MARGIN_FRACTION = 0.01
 """A loss of accuracy of up to one percentage point counts as equal; beyond it is named, whatever the energy."""
@@ -47,6 +48,10 @@ class Findings:
         fleets: the same in the life of a fleet, if one was named.
         fleet: how the networks will be used, if anybody said.
         hourly: what the hours of a series come to over the energy of these phases, and how much of it was filled in.
+        quality: how good tables and predictors are, and what the choices made with them came to.
+        trainings: two ways to train one network for all scenarios; None if only one was run.
+        priors: what strategies started from that was paid for before.
+        in_full: those strategies charged with it, beside every other.
     """
 
     comparison: Comparison
@@ -61,6 +66,10 @@ class Findings:
     fleets: tuple[FleetPayback, ...]
     hourly: tuple[HourlyMean, ...]
     fleet: Fleet | None = None
+    quality: Quality = field(default_factory=Quality)
+    trainings: Trainings | None = None
+    priors: tuple[PriorWork, ...] = ()
+    in_full: tuple[InFull, ...] = ()
 
     @property
     def filled_share(self) -> Mapping[str, float]:
@@ -108,7 +117,8 @@ def find(
     doubt = spread_model(statements, order, done)
     switches = ranges(comparison, doubt, merged.runs)
     uses = inferences(statements, found)
-    own = own_run(comparison, "this study")
+    works = prior_works(runs)
+    own = own_run(comparison, "this study", works)
     repaid = paybacks(uses, spent_on_networks(comparison.curves))
     return Findings(
         comparison=comparison,
@@ -128,28 +138,42 @@ def find(
         fleet=fleet,
         hourly=hourly_means(statements),
         fleets=() if fleet is None else tuple(FleetPayback(payback=one, fleet=fleet) for one in repaid),
+        quality=quality(runs),
+        trainings=trainings(comparison, {work.strategy for work in works}),
+        priors=works,
+        in_full=charged_in_full(comparison, works),
     )
 
 
-def own_run(comparison: Comparison, label: str) -> OwnRun | None:
+def own_run(comparison: Comparison, label: str, works: Sequence[PriorWork] = ()) -> OwnRun | None:
     """Return once-for-all beside the rival that costs most, as the end of the way from the published claim.
+
+    Where only its kin was run, that stands for it; a rival is whoever trains no network for all scenarios.
+
+    Args:
+        comparison: the numbers.
+        label: what the run is called.
+        works: what strategies started from that was paid for before.
 
     Returns:
         None if one of them was not run, or used nothing.
     """
     costs = {cost.strategy: cost for cost in comparison.strategies}
-    own = costs.pop(ONCE_FOR_ALL, None)
-    rival = max(costs.values(), key=lambda cost: cost.energy_j, default=None)
+    own = next((costs[name] for name in FAMILY if name in costs), None)
+    rivals = [cost for name, cost in costs.items() if own is not None and not are_kin(name, own.strategy)]
+    rival = max(rivals, key=lambda cost: cost.energy_j, default=None)
     if own is None or rival is None or not own.energy_j or not rival.energy_j:
         return None
     gaps = [gap for gap in comparison.gaps if {gap.strategy, gap.rival} == {own.strategy, rival.strategy}]
     gap = gaps[0].mean_fraction if gaps else None
+    started = dict.fromkeys(work.phase for work in works if work.strategy == own.strategy)
     return OwnRun(
-        label=label,
+        label=label if own.strategy == ONCE_FOR_ALL else f"{label}, {own.strategy}",
         rival=rival.strategy,
         n=len(comparison.scenarios),
         ofa_j=own.energy_j,
         rival_j=rival.energy_j,
         tier=comparison.tier,
         accuracy_gap_fraction=-gap if gap is not None and gaps[0].strategy != own.strategy else gap,
+        left_out=", ".join(started),
     )

@@ -13,10 +13,12 @@ from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import Statement
 from carbon_nas.accounting.uncertainty import Spread
 from carbon_nas.comparison.doubts import Doubts, doubts, power_name
+from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.comparison.spending import EACH, ONCE, Spending, spending
 
 __all__ = [
+    "CO2E",
     "EMBODIED",
     "MARGINAL",
     "MARKET_BASED",
@@ -208,6 +210,8 @@ def _derived(model: Model, strategies: Sequence[str], scenarios: int, of: str) -
             derived[cost_name(strategy, WHOLE)] = Derived(unit="kg", of=_sum(parts[0], parts[1]))
     for one, other in combinations(strategies, 2):
         derived[ratio_name(one, other)] = Derived(unit="", of=_quotient(derived[one], derived[other]))
+        if are_kin(one, other):
+            continue  # Their lines run side by side: where they cross is chance, and no result.
         # A crossing is looked for from whoever pays more once.
         upfront, rival = (one, other) if _once(model, one) >= _once(model, other) else (other, one)
         derived[break_even_name(upfront, rival, of)] = crossing(

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from carbon_nas.accounting.tornado import drawn
+from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.findings import Findings
 from carbon_nas.comparison.speedup import PUBLISHED_SPEEDUPS
-from carbon_nas.comparison.table import Comparison
 from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Component
 from carbon_nas.references.register import Reference
@@ -24,10 +24,13 @@ from carbon_nas.reporting.measurement import (
     window_table,
 )
 from carbon_nas.reporting.methods import input_table, method_sources, method_table
+from carbon_nas.reporting.models import shipped_models
 from carbon_nas.reporting.networks import delivery_table
 from carbon_nas.reporting.numbers import energy, kwh, points, scenarios, significant
 from carbon_nas.reporting.opinions import cross_check_table, disagreements
-from carbon_nas.reporting.provenance import latency_table, ledger_table, meter_table, plan_table, recording
+from carbon_nas.reporting.priors import in_full_table, left_out, power_sources, prior_table, started
+from carbon_nas.reporting.provenance import ledger_table, meter_table, plan_table, recording
+from carbon_nas.reporting.quality import choice_table, latency_table, predictor_table
 from carbon_nas.reporting.record import waterfall_table
 from carbon_nas.reporting.scale import scale_table
 from carbon_nas.reporting.uncertainty import headline, range_table, spread_table, swing_table
@@ -39,7 +42,8 @@ from carbon_nas.units import in_kwh
 __all__ = ["compose"]
 
 
-def _cards(comparison: Comparison) -> Iterator[Card]:
+def _cards(findings: Findings) -> Iterator[Card]:
+    comparison, before = findings.comparison, started(findings.priors)
     sites = comparison.sites
     for cost in comparison.strategies:
         details = [sites.boundary, energy(cost.energy_j)]
@@ -48,6 +52,8 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
         said = emissions(cost.masses_kg)
         if said:
             details.append(f"{', '.join(said)}; {sites.place}")
+        if cost.strategy in before:
+            details.append("already spent: without what it started from")
         yield Card(
             label=f"{cost.strategy}, {scenarios(len(comparison.scenarios))}",
             value=kwh(in_kwh(cost.facility_j)),
@@ -55,10 +61,22 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
             tier=cost.tier,
         )
     for found in comparison.break_evens:
+        if are_kin(found.upfront, found.rival):
+            continue  # Both pay once: their trainings are compared, in a sentence of the verdict.
+        ran = f"{'extrapolated from' if found.extrapolated else 'within'} the {found.measured_n} that were run"
+        spent = ", without what was paid before" if {found.upfront, found.rival} & before.keys() else ""
         yield Card(
             label=f"break-even, {found.upfront} against {found.rival}",
             value="never" if found.n_ratio is None else f"N* = {significant(found.n_ratio, 2)}",
-            detail=f"{'extrapolated from' if found.extrapolated else 'within'} the {found.measured_n} that were run",
+            detail=f"{ran}{spent}",
+            tier=Tier.MODELLED,
+        )
+    trained = findings.trainings
+    if trained is not None and trained.once_ratio is not None:
+        yield Card(
+            label=f"paid once, {trained.strategy} over {trained.rival}",
+            value=f"{significant(trained.once_ratio, 2)} x",
+            detail=f"{energy(trained.once_j)} against {energy(trained.rival_once_j)}",
             tier=Tier.MODELLED,
         )
     for gap in comparison.gaps:
@@ -73,6 +91,10 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
 
 _STRATEGY_SOURCES = {
     "once_for_all": (Source(key="cai2020", where="the strategy once_for_all"),),
+    "sandwich": (
+        Source(key="yu2019", where="the strategy sandwich: sandwich rule and in-place distillation"),
+        Source(key="yu2020", where="the strategy sandwich: one stage, without fine-tuning"),
+    ),
     "evolution": (
         Source(key="real2019", where="the strategy evolution: aging evolution, algorithm 1"),
         Source(key="tan2019", where="the strategy evolution: reward (equation 2) and proxy epochs"),
@@ -110,6 +132,7 @@ def _sources(
     found += factor_sources(comparison.sites)
     found += method_sources(findings.methods)
     found += [step.source for step in findings.claim if step.source is not None]
+    found += power_sources(findings.priors)
     found += [one.source for one in PUBLISHED_SPEEDUPS]
     found.append(Source(key="ipcc2006", where="uncertainty: Approach 1 and 2, side by side"))
     found += equivalent_sources() if equivalents else ()
@@ -143,27 +166,31 @@ def compose(
     return Document(
         title=f"What neural architecture search costs: {name}",
         subtitle=f"Workload {runs[0].header.workload or 'not named'}; {comparison.sites.label}",
-        verdict=verdict(comparison, findings.spreads),
+        verdict=verdict(comparison, findings.spreads, trained=findings.trainings, works=findings.priors),
         caveats=(
             *caveats(comparison, quick=name.endswith("-quick"), filled_share=findings.filled_share),
             *(mixed_bases(comparison.sites) if comparison.sites.named else ()),
+            *left_out(findings.priors),
             *_unused(findings),
             *disturbances(runs),
             *disagreements(runs),
         ),
-        cards=tuple(_cards(comparison)),
+        cards=tuple(_cards(findings)),
         sections=(
             Section(
                 title="Cost",
                 blocks=_kept(
-                    cost_table(comparison, carbon),
+                    cost_table(comparison, carbon, started(findings.priors)),
                     FigureBlock(
                         key="cost_curve",
                         title="Energy over the number of deployment scenarios",
                         caption="Points were run, in this order of scenarios; lines are E(N) = once + N x per "
-                        "scenario, dashed where nothing was run. Grey: the range of crossings by scenario and seed.",
+                        "scenario, dashed where nothing was run. Grey: the range of crossings by scenario and seed."
+                        + (" Without what was paid for before." if findings.priors else ""),
                     ),
                     break_even_table(comparison),
+                    prior_table(findings.priors),
+                    in_full_table(findings.in_full),
                     curve_table(comparison),
                     equivalent_table(comparison) if equivalents else None,
                 ),
@@ -184,7 +211,10 @@ def compose(
             Section(
                 title="Networks",
                 blocks=_kept(
-                    delivery_table(comparison),
+                    delivery_table(comparison, shipped_models(runs)),
+                    choice_table(findings.quality.choices),
+                    predictor_table(findings.quality.predictions),
+                    latency_table(findings.quality.tables),
                     use_table(findings.uses),
                     speedup_table(findings.speedups),
                     payback_table(findings.paybacks),
@@ -212,7 +242,6 @@ def compose(
                     input_table(findings.methods),
                     meter_table(runs),
                     plan_table(runs),
-                    latency_table(runs),
                     ledger_table(runs),
                     Text(text=recording(runs)),
                 ),

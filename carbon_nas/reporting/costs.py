@@ -1,5 +1,9 @@
 """The tables of what it cost: strategies, phases, the curve over N, break-even, lost attempts."""
 
+from collections.abc import Collection
+
+from carbon_nas.comparison.break_even import BreakEven
+from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.table import Comparison, PhaseCost, StrategyCost
 from carbon_nas.ledger.records import Scope
 from carbon_nas.reporting.cells import Carbon, counted, joules, seconds, word
@@ -17,6 +21,10 @@ WORK = (
 )
 
 
+# With work beside it, a page is wide enough for two strategies.
+_MOST_SIDE_BY_SIDE = 2
+
+
 def work(cost: PhaseCost | StrategyCost) -> tuple[Cell, ...]:
     return (
         seconds(cost.device_s),
@@ -28,8 +36,14 @@ def work(cost: PhaseCost | StrategyCost) -> tuple[Cell, ...]:
 _SHARED = "Profiling the devices is shared work, done once and charged in full to each strategy. "
 
 
-def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
-    """Return what each strategy cost altogether."""
+def cost_table(comparison: Comparison, carbon: Carbon, before: Collection[str] = ()) -> Table:
+    """Return what each strategy cost altogether.
+
+    Args:
+        comparison: the numbers.
+        carbon: turns them into CO2e.
+        before: the strategies that started from work that was paid for before.
+    """
     sites = comparison.sites
     shared = _SHARED if any(phase.shared for phase in comparison.phases) else ""
     rows = []
@@ -59,9 +73,13 @@ def cost_table(comparison: Comparison, carbon: Carbon) -> Table:
             *carbon.columns(),
         ),
         rows=tuple(rows),
-        note=f"{carbon.note()} {_seeds(comparison)} {shared}"
+        note=f"{carbon.note()} {_seeds(comparison)} {shared}{_before(before)}"
         "Device time is CPU seconds, plus the seconds that GPUs were held.",
     )
+
+
+def _before(strategies: Collection[str]) -> str:
+    return f"Already spent: without what {' and '.join(strategies)} started from, see below. " if strategies else ""
 
 
 def _seeds(comparison: Comparison) -> str:
@@ -100,7 +118,8 @@ def phase_table(comparison: Comparison, carbon: Carbon) -> Table:
 def curve_table(comparison: Comparison) -> Table:
     """Return energy and work over N: as it was run, then energy extrapolated to just beyond break-even."""
     reach = max(curve.measured_n for curve in comparison.curves)
-    wanted = max([reach + 2, *(found.first_n or 0 for found in comparison.break_evens)])
+    crossings = [found for found in comparison.break_evens if not are_kin(found.upfront, found.rival)]
+    wanted = max([reach + 2, *(found.first_n or 0 for found in crossings)])
     rows = []
     for n in range(1, min(wanted, 100) + 1):
         cells: list[Cell] = []
@@ -115,10 +134,11 @@ def curve_table(comparison: Comparison) -> Table:
             else:
                 cells += [joules(curve.energy_j(n), Tier.MODELLED), *[word("not run")] * len(WORK)]
         rows.append((word(str(n)), word("run" if n <= reach else "extrapolated"), *cells))
+    narrow = len(comparison.curves) <= _MOST_SIDE_BY_SIDE
     columns = [Column(key="scenarios_n", title="N", numeric=False), Column(key="basis", title="basis", numeric=False)]
     for curve in comparison.curves:
         columns.append(Column(key=f"{curve.strategy}_j", title=curve.strategy))
-        columns += [Column(key=f"{curve.strategy}_{column.key}", title=column.title) for column in WORK]
+        columns += [Column(key=f"{curve.strategy}_{column.key}", title=column.title, shown=narrow) for column in WORK]
     return Table(
         key="cost_curve",
         title="Energy over the number of scenarios",
@@ -128,7 +148,8 @@ def curve_table(comparison: Comparison) -> Table:
             f"{curve.strategy}: E(N) = {energy(curve.once_j)} + N x {energy(curve.slope_j)}"
             for curve in comparison.curves
         )
-        + ". Scenarios in the order in which they were run.",
+        + ". Scenarios in the order in which they were run."
+        + ("" if narrow else " Device time, steps and MACs are in the CSV."),
     )
 
 
@@ -140,15 +161,20 @@ def break_even_table(comparison: Comparison) -> Table:
             return word("never")
         return Cell(text=significant(value), tier=Tier.MODELLED, value=value, unit="scenarios")
 
+    def apart(found: BreakEven) -> bool:
+        return not are_kin(found.upfront, found.rival)
+
     rows = [
         (
             word(found.upfront),
             word(found.rival),
-            n(found.n_ratio),
-            n(found.low_ratio),
-            n(found.high_ratio),
+            *(
+                map(n, (found.n_ratio, found.low_ratio, found.high_ratio))
+                if apart(found)
+                else [word("side by side")] * 3
+            ),
             word(f"{found.crossing_pairs} of {found.pairs}"),
-            word("extrapolated" if found.extrapolated else "within what was run"),
+            word(_basis(found)),
         )
         for found in comparison.break_evens
     ]
@@ -156,7 +182,7 @@ def break_even_table(comparison: Comparison) -> Table:
         key="break_even",
         title="Break-even",
         columns=(
-            Column(key="upfront", title="pays once", numeric=False),
+            Column(key="upfront", title="pays more once", numeric=False),
             Column(key="rival", title="against", numeric=False),
             Column(key="break_even_n", title="N*"),
             Column(key="lowest_n", title="lowest"),
@@ -165,8 +191,21 @@ def break_even_table(comparison: Comparison) -> Table:
             Column(key="basis", title="basis", numeric=False),
         ),
         rows=tuple(rows),
-        note="Lowest and highest are taken over all pairs of a scenario and a seed: a range, no confidence interval.",
+        note="Lowest and highest are taken over all pairs of a scenario and a seed: a range, no confidence interval."
+        + (_KIN if any(are_kin(found.upfront, found.rival) for found in comparison.break_evens) else ""),
     )
+
+
+_KIN = (
+    " Where both pay once, they do the same per scenario: there the lines run side by side, and where they cross is "
+    "chance."
+)
+
+
+def _basis(found: BreakEven) -> str:
+    if are_kin(found.upfront, found.rival):
+        return "both pay once"
+    return "extrapolated" if found.extrapolated else "within what was run"
 
 
 def lost_table(comparison: Comparison) -> Table:

@@ -15,12 +15,14 @@ class Cell:
         text: as it is shown.
         tier: how sure it is; None for names and words only.
         value: the number behind it, in `unit`; None for names, words, and what is not known.
+        link: a file beside the report that a page leads to from here; empty for none.
     """
 
     text: str
     tier: Tier | None = None
     value: float | None = None
     unit: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

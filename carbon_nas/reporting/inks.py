@@ -1,10 +1,11 @@
 """Ink: the figures of a comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from carbon_nas.accounting.tornado import Swing, SwingKind, drawn
+from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.findings import Findings
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.figures import COLOURS, Ink
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["cost_curve", "inks", "phase_energy", "tornado"]
 
 
+_FEW_ROWS = 2
+
+
 def _joule_scale(largest_j: float) -> tuple[float, str]:
     for size, unit in ((1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ")):
         if largest_j >= size:
@@ -25,11 +29,21 @@ def _joule_scale(largest_j: float) -> tuple[float, str]:
     return 1.0, "J"
 
 
-def phase_energy(comparison: Comparison, axes: "Axes") -> None:
-    """Draw what each strategy was charged, phase by phase."""
+def _named(strategy: str, before: Collection[str]) -> str:
+    """Name a strategy; what was paid for before the run is in no figure."""
+    return f"{strategy}, already spent" if strategy in before else strategy
+
+
+def phase_energy(comparison: Comparison, axes: "Axes", *, before: Collection[str] = ()) -> None:
+    """Draw what each strategy was charged, phase by phase.
+
+    Args:
+        comparison: the numbers.
+        axes: where to.
+        before: the strategies that started from work that was paid for before.
+    """
     size, unit = _joule_scale(max(cost.energy_j for cost in comparison.strategies))
-    names = list(dict.fromkeys(phase.name for phase in comparison.phases))
-    colour = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+    look = _looks(comparison)
     for row, cost in enumerate(comparison.strategies):
         left = 0.0
         for phase in comparison.phases:
@@ -40,37 +54,65 @@ def phase_energy(comparison: Comparison, axes: "Axes") -> None:
                 phase.energy_j / size,
                 left=left,
                 height=0.6,
-                color=colour[phase.name],
                 edgecolor="white",
                 linewidth=0.8,
-                hatch="///" if phase.shared else None,
                 label=phase.name,
+                **look[phase.name],
             )
             left += phase.energy_j / size
         axes.annotate(
             energy(cost.energy_j), (left, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=10
         )
-    axes.set_yticks(range(len(comparison.strategies)), [cost.strategy for cost in comparison.strategies])
+    axes.set_yticks(
+        range(len(comparison.strategies)), [_named(cost.strategy, before) for cost in comparison.strategies]
+    )
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel(f"IT energy in {unit} ({comparison.tier}), {scenarios(len(comparison.scenarios))}")
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
+    # Below the label of the axis, whose distance in parts of the axes shrinks as rows are added.
+    below = -0.24 * _FEW_ROWS / max(_FEW_ROWS, len(comparison.strategies))
     axes.legend(
-        unique.values(), unique.keys(), loc="upper center", bbox_to_anchor=(0.45, -0.24), ncols=4, handlelength=1.2
+        unique.values(), unique.keys(), loc="upper center", bbox_to_anchor=(0.45, below), ncols=4, handlelength=1.2
     )
 
 
-def cost_curve(comparison: Comparison, axes: "Axes") -> None:
-    """Draw energy over the number of scenarios, with crossings."""
-    crossings = [found for found in comparison.break_evens if found.n_ratio is not None]
+def _looks(comparison: Comparison) -> Mapping[str, Mapping[str, Any]]:
+    """Give every phase a colour, and a pattern where the colours begin anew."""
+    shared = {phase.name for phase in comparison.phases if phase.shared}
+    names = list(dict.fromkeys(phase.name for phase in comparison.phases))
+    return {
+        name: {
+            "color": COLOURS[index % len(COLOURS)],
+            "hatch": "///" if name in shared else (None, "...", "xxx")[index // len(COLOURS) % 3],
+        }
+        for index, name in enumerate(names)
+    }
+
+
+def _height(comparison: Comparison) -> float:
+    """Return the inches that bars and their legend take: two strategies and twelve phases fit into 2.9."""
+    rows, phases = len(comparison.strategies), len({phase.name for phase in comparison.phases})
+    return 2.9 + 0.6 * max(0, rows - _FEW_ROWS) + 0.22 * max(0, -(-phases // 4) - 3)
+
+
+def cost_curve(comparison: Comparison, axes: "Axes", *, before: Collection[str] = ()) -> None:
+    """Draw energy over the number of scenarios, with crossings. `before` as for `phase_energy`."""
+    # Where both pay once, the lines run side by side, and their crossing would only stretch the picture.
+    apart = [found for found in comparison.break_evens if not are_kin(found.upfront, found.rival)]
+    crossings = [found for found in apart if found.n_ratio is not None]
     measured = max(curve.measured_n for curve in comparison.curves)
     reach = max([measured + 1.0, *(min(found.n_ratio or 0.0, 100.0) * 1.25 for found in crossings)])
     size, unit = _joule_scale(max(curve.energy_j(reach) for curve in comparison.curves))
     for index, curve in enumerate(comparison.curves):
         colour, run = COLOURS[index % len(COLOURS)], curve.measured_n
         axes.plot(
-            [0, run], [curve.energy_j(n) / size for n in (0, run)], color=colour, linewidth=2, label=curve.strategy
+            [0, run],
+            [curve.energy_j(n) / size for n in (0, run)],
+            color=colour,
+            linewidth=2,
+            label=_named(curve.strategy, before),
         )
         axes.plot(
             [run, reach],
@@ -90,20 +132,21 @@ def cost_curve(comparison: Comparison, axes: "Axes") -> None:
             clip_on=False,
             zorder=4,
         )
-    for found in crossings:
+    for place, found in enumerate(crossings):
         if found.n_ratio is None or found.n_ratio > reach:
             continue
+        of = f", {found.upfront} against {found.rival}" if len(crossings) > 1 else ""
         upfront = next(curve for curve in comparison.curves if curve.strategy == found.upfront)
         at = (found.n_ratio, upfront.energy_j(found.n_ratio) / size)
         if found.low_ratio is not None and found.high_ratio is not None:
             axes.axvspan(found.low_ratio, min(found.high_ratio, reach), color="0.5", alpha=0.12, linewidth=0)
         axes.plot(*at, marker="D", markersize=7, color="black", zorder=5)
         axes.annotate(
-            f"N* = {significant(found.n_ratio, 2)}" + (" (extrapolated)" if found.extrapolated else ""),
+            f"N* = {significant(found.n_ratio, 2)}{of}" + (" (extrapolated)" if found.extrapolated else ""),
             at,
-            xytext=(-8, 10),
+            xytext=(-8, 10) if place % 2 == 0 else (8, -12),
             textcoords="offset points",
-            ha="right",
+            ha="right" if place % 2 == 0 else "left",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
     axes.axvline(measured, color="0.6", linewidth=0.8, linestyle=":")
@@ -169,10 +212,10 @@ def tornado(swings: Sequence[Swing], name: str, value: float, axes: "Axes") -> N
 
 def inks(findings: Findings) -> Mapping[str, Ink]:
     """Return how the figures of a report are drawn, by key."""
-    comparison = findings.comparison
+    comparison, before = findings.comparison, {work.strategy for work in findings.priors}
     found = {
-        "cost_curve": Ink(partial(cost_curve, comparison), (7.0, 4.2)),
-        "phase_energy": Ink(partial(phase_energy, comparison), (7.0, 2.9)),
+        "cost_curve": Ink(partial(cost_curve, comparison, before=before), (7.0, 4.2)),
+        "phase_energy": Ink(partial(phase_energy, comparison, before=before), (7.0, _height(comparison))),
     }
     name = headline(findings)
     swings = findings.swings.get(name or "", ())

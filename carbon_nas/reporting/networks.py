@@ -1,6 +1,6 @@
 """The table of what was delivered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from carbon_nas.comparison.delivery import Delivery
 from carbon_nas.comparison.table import Comparison
@@ -12,13 +12,19 @@ from carbon_nas.sources import Tier
 __all__ = ["delivery_table"]
 
 
+_MODEL = (
+    Column(key="model", title="model", numeric=False),
+    Column(key="model_folder", title="folder of its files", numeric=False, shown=False),
+)
+
+
 def _known(value: float | None, write: Callable[[float], str], unit: str) -> Cell:
     if value is None:
         return word("not known")
     return Cell(text=write(value), tier=Tier.MEASURED, value=value, unit=unit)
 
 
-def _delivery_cells(item: Delivery) -> tuple[Cell, ...]:
+def _delivery_cells(item: Delivery, shipped: Mapping[tuple[str, str, int], str]) -> tuple[Cell, ...]:
     over = item.over_limit_fraction
     met = "not known" if over is None else "met" if over <= 0 else f"missed by {percent(over)}"
     correct, ms, limit = item.accuracy_fraction, item.latency_ms, item.latency_limit_ms
@@ -33,11 +39,21 @@ def _delivery_cells(item: Delivery) -> tuple[Cell, ...]:
         counted(item.parameters, "parameters", Tier.MODELLED),
         counted(item.macs, "MACs", Tier.MODELLED),
         word(item.architecture),
+        *(_model_cells(shipped.get((item.strategy, item.scenario, item.seed), "")) if shipped else ()),
     )
 
 
-def delivery_table(comparison: Comparison) -> Table:
-    """Return the networks that were found, with accuracy and latency beside their limits."""
+def _model_cells(path: str) -> tuple[Cell, ...]:
+    return (Cell(text="files", link=path) if path else word("none")), word(path.rpartition("/")[0])
+
+
+def delivery_table(comparison: Comparison, shipped: Mapping[tuple[str, str, int], str] | None = None) -> Table:
+    """Return the networks that were found, with accuracy and latency beside their limits.
+
+    Args:
+        comparison: what was delivered.
+        shipped: where their files lie beside the report, by strategy, scenario and seed.
+    """
     titles = {
         "scenario": "scenario",
         "strategy": "strategy",
@@ -65,7 +81,10 @@ def delivery_table(comparison: Comparison) -> Table:
     return Table(
         key="deliveries",
         title="What was delivered",
-        columns=tuple(Column(key=key, title=title, numeric=key not in words) for key, title in titles.items()),
-        rows=tuple(_delivery_cells(item) for item in ordered),
+        columns=(
+            *(Column(key=key, title=title, numeric=key not in words) for key, title in titles.items()),
+            *(_MODEL if shipped else ()),
+        ),
+        rows=tuple(_delivery_cells(item, shipped or {}) for item in ordered),
         note=noise,
     )

@@ -1,16 +1,14 @@
 """Where the numbers come from: meters, latency tables, the recording itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Component
 from carbon_nas.reporting.cells import word
-from carbon_nas.reporting.document import Cell, Column, Table
-from carbon_nas.reporting.numbers import latency, percent
-from carbon_nas.sources import Tier
+from carbon_nas.reporting.document import Column, Table
 
-__all__ = ["latency_table", "ledger_table", "meter_table", "plan_table", "recording"]
+__all__ = ["ledger_table", "meter_table", "plan_table", "recording"]
 
 
 def meter_table(runs: Sequence[Run]) -> Table:
@@ -54,52 +52,6 @@ def _coverage(runs: Sequence[Run], seen: Mapping[str, Component]) -> str:
     return f"{covered} Ranges, as far as they are quantified: {'; '.join(ranges)}." if ranges else covered
 
 
-def latency_table(runs: Sequence[Run]) -> Table | None:
-    """Return how good the latency tables are; None if nobody made any."""
-
-    def checked(value: float | None, text: str) -> Cell:
-        return word("not checked") if value is None else Cell(text=text, tier=Tier.MODELLED, value=value)
-
-    rows = []
-    for run in runs:
-        for scenario, record in run.tables.items():
-            limit, table = run.limits.get(scenario), record.table
-            wrong, rank, spread = (
-                table["error_fraction"],
-                table["rank_correlation_ratio"],
-                table["anchor_spread_ratio"],
-            )
-            rows.append(
-                (
-                    word(scenario),
-                    Cell(text=latency(limit.limit_ms), tier=Tier.MEASURED, value=limit.limit_ms, unit="ms")
-                    if limit
-                    else word("none"),
-                    checked(wrong, percent(wrong or 0.0)),
-                    checked(rank, f"{rank or 0.0:.2f}"),
-                    Cell(text=f"x {spread:.2f}", tier=Tier.MEASURED, value=spread),
-                    word(limit.rule if limit else ""),
-                )
-            )
-    if not rows:
-        return None
-    return Table(
-        key="latency_tables",
-        title="Latency tables",
-        columns=(
-            Column(key="scenario", title="scenario", numeric=False),
-            Column(key="limit_ms", title="limit"),
-            Column(key="error_fraction", title="error on unseen networks"),
-            Column(key="rank_correlation_ratio", title="rank correlation"),
-            Column(key="anchor_spread_ratio", title="anchor spread"),
-            Column(key="rule", title="rule", numeric=False),
-        ),
-        rows=tuple(rows),
-        note="All strategies search with these tables. The anchor spread is how much the machine's own speed moved "
-        "while they were made (90th over 10th percentile of a fixed kernel).",
-    )
-
-
 def plan_table(runs: Sequence[Run]) -> Table | None:
     """Return everything the study file set, defaults included; None for ledgers that no study file stands behind."""
     rows = [(word(key), word(str(value))) for key, value in _flat(runs[0].header.study)]
@@ -113,10 +65,21 @@ def plan_table(runs: Sequence[Run]) -> Table | None:
             Column(key="value", title="value", numeric=False),
         ),
         rows=tuple(rows),
-        note="Every trained network is validated after each epoch, and that is charged like everything else. Only "
-        "once_for_all is taught by a teacher, whose training it pays for. evolution shares nothing between scenarios, "
-        "as in the papers it stands for; sharing accuracies between devices would make it cheaper.",
+        note=" ".join(_habits({run.header.strategy for run in runs})),
     )
+
+
+_HABITS = {
+    "once_for_all": "once_for_all is taught by a teacher, whose training it pays for.",
+    "sandwich": "sandwich is taught by its own largest network, within every step.",
+    "evolution": "evolution shares nothing between scenarios, as in the papers it stands for; sharing accuracies "
+    "between devices would make it cheaper.",
+}
+
+
+def _habits(strategies: Collection[str]) -> Iterator[str]:
+    yield "Every trained network is validated after each epoch, and that is charged like everything else."
+    yield from (words for strategy, words in _HABITS.items() if strategy in strategies)
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -17,8 +17,10 @@ from carbon_nas.accounting.sites import Sites
 from carbon_nas.accounting.statement import account
 from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
 from carbon_nas.comparison.delivery import deliveries
-from carbon_nas.comparison.findings import ONCE_FOR_ALL, own_run
+from carbon_nas.comparison.family import FAMILY
+from carbon_nas.comparison.findings import own_run
 from carbon_nas.comparison.gpu_power import GpuPower, gpu_power, measured_power
+from carbon_nas.comparison.priors import prior_works
 from carbon_nas.comparison.published import PublishedSetting, strubell2019
 from carbon_nas.comparison.published_hours import FineTuning, MnasNetHours
 from carbon_nas.comparison.table import compare
@@ -52,6 +54,7 @@ class MeasuredRatio(BaseModel):
     rival_j: float = Field(gt=0, allow_inf_nan=False)
     tier: Tier
     accuracy_gap_fraction: float | None = None
+    left_out: str = ""
 
     def own(self) -> OwnRun:
         """Return it as the end of the way from the published claim."""
@@ -255,14 +258,14 @@ def measure(folder: Path) -> MeasuredRun:
 
 
 def _ratio(runs: Sequence[ledger.Run]) -> MeasuredRatio | None:
-    if ONCE_FOR_ALL not in {run.header.strategy for run in runs}:
+    if FAMILY.keys().isdisjoint(run.header.strategy for run in runs):
         return None
     sites, found = Sites(sites=(SiteFile().site(),)), deliveries(runs)
     try:
         comparison = compare([account(run, sites.of(run.path.name)) for run in runs], found)
     except LedgerError:
         return None  # Not finished: there is a power per GPU all the same.
-    own = own_run(comparison, str(runs[0].header.study.get("name", "own ledgers")))
+    own = own_run(comparison, str(runs[0].header.study.get("name", "own ledgers")), prior_works(runs))
     return None if own is None else MeasuredRatio(**{name: getattr(own, name) for name in MeasuredRatio.model_fields})
 
 

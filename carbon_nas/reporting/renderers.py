@@ -54,6 +54,8 @@ def _kind(block: object) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     text = cell.text.replace("|", "\\|").replace("\n", " ")
+    if cell.link:
+        text = f"[{text}]({cell.link})"
     return text + (_MARKS[cell.tier] if cell.tier is not None else "")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from carbon_nas.accounting.tornado import Swing, drawn
 from carbon_nas.accounting.uncertainty import Spread
+from carbon_nas.comparison.family import protagonists
 from carbon_nas.comparison.findings import Findings
 from carbon_nas.comparison.spread import ratio_name
 from carbon_nas.reporting.cells import word
@@ -19,8 +20,8 @@ _CROSSING = "scenarios"
 
 def headline(findings: Findings) -> str | None:
     """Return the name of the ratio that a report is about; None if only one strategy was compared."""
-    order = [cost.strategy for cost in findings.comparison.strategies]
-    return ratio_name(order[0], order[1]) if len(order) > 1 else None
+    pair = protagonists(findings.comparison.strategies)
+    return None if pair is None else ratio_name(pair[0].strategy, pair[1].strategy)
 
 
 def _shown(value: float | None, unit: str) -> Cell:

@@ -1,6 +1,6 @@
 """The sentences at the top: what was found, and what must be known before it is quoted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from carbon_nas.accounting.site import EMBODIED_VIEW, LOCATION, MARKET
@@ -8,10 +8,13 @@ from carbon_nas.accounting.uncertainty import Spread
 from carbon_nas.comparison.break_even import BreakEven
 from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
+from carbon_nas.comparison.family import FAMILY, Trainings, are_kin
 from carbon_nas.comparison.findings import MARGIN_FRACTION
-from carbon_nas.comparison.spread import break_even_name, ratio_name, same
+from carbon_nas.comparison.priors import PriorWork
+from carbon_nas.comparison.spread import CO2E, break_even_name, ratio_name, same
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, scenarios, significant
+from carbon_nas.reporting.priors import IN_FULL, started
 from carbon_nas.sources import Tier
 from carbon_nas.units import in_kwh
 
@@ -20,14 +23,22 @@ __all__ = ["caveats", "emissions", "verdict"]
 _MOST_GAPS = 5
 
 
-def verdict(comparison: Comparison, spreads: Mapping[str, Spread] | None = None) -> tuple[str, ...]:
+def verdict(
+    comparison: Comparison,
+    spreads: Mapping[str, Spread] | None = None,
+    *,
+    trained: Trainings | None = None,
+    works: Sequence[PriorWork] = (),
+) -> tuple[str, ...]:
     """Say what was found, in sentences. They are not to be shown without `caveats`.
 
     Args:
         comparison: the numbers.
         spreads: how sure each cost, ratio and break-even is, by name.
+        trained: two ways to train one network for all scenarios.
+        works: what strategies started from that was paid for before.
     """
-    return tuple(_sentences(comparison, spreads or {}))
+    return tuple(_sentences(comparison, spreads or {}, trained, started(works)))
 
 
 def caveats(comparison: Comparison, *, quick: bool, filled_share: Mapping[str, float] | None = None) -> tuple[str, ...]:
@@ -47,7 +58,9 @@ def _places(comparison: Comparison, filled_share: Mapping[str, float]) -> Iterat
             yield f"Of the energy, {part} fell into gaps of the {view} series, where the mean of the rest stands in."
 
 
-def _sentences(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterator[str]:
+def _sentences(
+    comparison: Comparison, spreads: Mapping[str, Spread], trained: Trainings | None, before: Mapping[str, str]
+) -> Iterator[str]:
     sites = comparison.sites
     costs = []
     for cost in comparison.strategies:
@@ -55,15 +68,62 @@ def _sentences(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterato
         figures += emissions(cost.masses_kg)
         facility = kwh(in_kwh(cost.facility_j))
         costs.append(f"{cost.strategy} {facility} ({', '.join(figures)})")
-    yield f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}. {_capital(sites.label)}."
-    yield from _ratio(comparison, spreads)
+    missing = "".join(
+        f" Not in it is what {strategy} starts from, {told}: it stands in the table '{IN_FULL}'."
+        for strategy, told in before.items()
+    )
+    run = f"For {scenarios(len(comparison.scenarios))}, really run: {'; '.join(costs)}"
+    yield f"{run}. {_capital(sites.label)}.{missing}"
+    if trained is not None:
+        yield _trained(trained)
+    # Pair by pair, so that with three strategies nobody has to look for what belongs together.
+    for one, other in combinations([cost.strategy for cost in comparison.strategies], 2):
+        yield from _pair(comparison, spreads, one, other, _without(one, other, before))
+        yield from (_quality(gap) for gap in comparison.gaps if {gap.strategy, gap.rival} == {one, other})
+
+
+def _without(one: str, other: str, before: Mapping[str, str]) -> str:
+    """Name those of a pair that are not charged with everything; empty if both are."""
+    half = [strategy for strategy in (one, other) if strategy in before]
+    return f"without what {' and '.join(half)} started from" if half else ""
+
+
+def _pair(comparison: Comparison, spreads: Mapping[str, Spread], one: str, other: str, without: str) -> Iterator[str]:
+    several = comparison.sites.only is None
+    spent = f"{_capital(without)}, " if without else ""
+    for told in _ratio(spreads.get(ratio_name(one, other)), one, other, "CO2e" if several else "energy"):
+        yield f"{spent}{told}"
+    if are_kin(one, other):
+        return  # Both pay once, and what they do per scenario is the same: where the lines cross is chance.
     for found in comparison.break_evens:
-        spread = spreads.get(break_even_name(found.upfront, found.rival))
-        # With several sites there is one N* of energy and another of CO2e.
-        yield _crossing(found, spread if same(spread, found.n_ratio) else None, apart=sites.only is None)
-    if sites.only is None:
-        yield from _by_co2e(spreads)
-    yield from map(_quality, comparison.gaps)
+        if {found.upfront, found.rival} == {one, other}:
+            spread = spreads.get(break_even_name(found.upfront, found.rival))
+            # With several sites there is one N* of energy and another of CO2e.
+            yield f"{spent}{_crossing(found, spread if same(spread, found.n_ratio) else None, apart=several)}"
+    if several:
+        names = {break_even_name(*pair, CO2E) for pair in ((one, other), (other, one))}
+        for told in _by_co2e([spread for name, spread in spreads.items() if name in names]):
+            yield f"{spent}{told}"
+
+
+def _trained(found: Trainings) -> str:
+    own, rival = (f"{FAMILY[name]} ({name})" for name in (found.strategy, found.rival))
+    paid = f"{energy(found.once_j)} against {energy(found.rival_once_j)}"
+    if found.once_ratio is None or found.low_ratio is None or found.high_ratio is None:
+        told = f"{own} takes {paid} for {rival}"
+    else:
+        seeds = f", {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)} by seed"
+        told = (
+            f"{own} takes {significant(found.once_ratio, 2)} times the energy of {rival}: "
+            f"{paid}{seeds if found.seeds > 1 else ''}"
+        )
+    each = f"After that a scenario takes {energy(found.each_j)} against {energy(found.rival_each_j)}"
+    if found.accuracy_fraction is None or found.rival_accuracy_fraction is None:
+        quality = "how accurate the networks of both are is not known"
+    else:
+        mine, theirs = percent(found.accuracy_fraction), percent(found.rival_accuracy_fraction)
+        quality = f"test accuracy is {mine} against {theirs} on average"
+    return f"Paid once for all scenarios: {told}. {each}, and {quality}."
 
 
 def _capital(text: str) -> str:
@@ -93,24 +153,17 @@ def _sure(spread: Spread | None) -> str:
     return f"95 %: {significant(spread.interval.low, 2)} to {significant(spread.interval.high, 2)}"
 
 
-def _ratio(comparison: Comparison, spreads: Mapping[str, Spread]) -> Iterator[str]:
-    for one, other in combinations(comparison.strategies, 2):
-        spread = spreads.get(ratio_name(one.strategy, other.strategy))
-        if spread is not None and spread.value is not None:
-            of = "energy" if comparison.sites.only is not None else "CO2e"
-            sure = _sure(spread)
-            yield (
-                f"{one.strategy} takes {significant(spread.value)} times the {of} of {other.strategy}"
-                f"{f' ({sure})' if sure else ''}."
-            )
+def _ratio(spread: Spread | None, one: str, other: str, of: str) -> Iterator[str]:
+    if spread is not None and spread.value is not None:
+        sure = _sure(spread)
+        yield f"{one} takes {significant(spread.value)} times the {of} of {other}{f' ({sure})' if sure else ''}."
 
 
-def _by_co2e(spreads: Mapping[str, Spread]) -> Iterator[str]:
-    for spread in spreads.values():
-        if spread.unit == "scenarios":
-            sure = _sure(spread)
-            number = "never" if spread.value is None else significant(spread.value, 2)
-            yield f"{spread.name}: {number}{f' ({sure})' if sure else ''}."
+def _by_co2e(spreads: Sequence[Spread]) -> Iterator[str]:
+    for spread in spreads:
+        sure = _sure(spread)
+        number = "never" if spread.value is None else significant(spread.value, 2)
+        yield f"{spread.name}: {number}{f' ({sure})' if sure else ''}."
 
 
 def _crossing(found: BreakEven, sure: Spread | None, *, apart: bool) -> str:
