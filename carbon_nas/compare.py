@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from carbon_nas.errors import InvalidStudy, MissingExtra, UsageError
+from carbon_nas.errors import InvalidStudy, UsageError
 from carbon_nas.options import (
     Equivalents,
     Fleet,
@@ -23,25 +23,29 @@ from carbon_nas.options import (
     SiteFiles,
     Zone,
     asked,
+    doing_wing,
+    given,
+    refuse,
     show,
     site_files,
 )
+from carbon_nas.planning import show_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
-
     from rich.console import Console
 
     from carbon_nas.accounting.site import Site
     from carbon_nas.accounting.site_file import SiteFile
     from carbon_nas.reporting.request import Request
+    from carbon_nas.study import Study
 
 __all__ = ["compare", "main"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-_RECORDING = ("seeds", "cpu_watts_per_core", "host", "idle", "cross_check")
+_RECORDING = ("seeds", "data", "device", "plan", "cpu_watts_per_core", "host", "idle", "cross_check")
+_OF_THE_PLAN = ("study", "seeds", "data", "quick", "plan")
 _OF_THE_RECORD = ("scenarios", "gpu_power", "gpu_price", "fine_tuning", "mnasnet", "measured")
 _WITH_THE_RECORD = (*_OF_THE_RECORD, "published", "out", "site", "pue", "site_file")
 
@@ -57,6 +61,18 @@ def compare(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="How many seeds; more can be added later.", show_default="the study's")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Where the images are; a wrong path is told what it should hold.", metavar="PATH"),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="What networks are trained on: cpu, cuda, cuda:1.",
+            show_default="a GPU if there is one",
+            metavar="DEVICE",
+        ),
+    ] = None,
     site: Zone = None,
     pue: Pue = None,
     site_file: SiteFiles = None,
@@ -67,6 +83,10 @@ def compare(
     equivalents: Equivalents = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A very short run of the same phases, to try things out.")
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Run nothing: list the phases, and model what they will compute."),
     ] = False,
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Only redraw the report from the ledgers; needs no torch.")
@@ -143,6 +163,8 @@ def compare(
       python -m carbon_nas.compare --quick               the same phases, about a minute
       python -m carbon_nas.compare --site FR --pue 1.2   with the CO2e of a place
       python -m carbon_nas.compare --seeds 3             two more seeds, with ranges
+      python -m carbon_nas.compare folder --data PICTURES   your own images, a folder for each class
+      python -m carbon_nas.compare imagenet --plan       what the paper's recipe would compute; runs nothing
       python -m carbon_nas.compare --idle 10 --cross-check   net beside gross, and a second opinion
       python -m carbon_nas.compare --site-file site.toml --method strubell2019 --method sci   other ways to account
       python -m carbon_nas.compare --published --scenarios 5 --site FR   what the literature says, for 5 devices
@@ -155,9 +177,9 @@ def compare(
     from carbon_nas.reporting.report import write_report
 
     console = Console()
-    given = _given(context)
+    there = given(context)
     if published:
-        _refuse(given.keys() - set(_WITH_THE_RECORD), given, "--published", "goes without what is about a run")
+        refuse(there.keys() - set(_WITH_THE_RECORD), there, "--published", "goes without what is about a run")
         record = ask_published(
             scenarios,
             zone=site,
@@ -172,7 +194,11 @@ def compare(
         folder = _without_ledgers(out or Path("reports/published"))
         show(console, write_published_report(folder, record), folder)
         return
-    _refuse(given.keys() & set(_OF_THE_RECORD), given, "--published", "is missing; it alone goes with")
+    refuse(there.keys() & set(_OF_THE_RECORD), there, "--published", "is missing; it alone goes with")
+    if plan:
+        refuse(there.keys() - set(_OF_THE_PLAN), there, "--plan", "goes without what is about a run or its report")
+        show_plan(console, _study(study, seeds, data, None, quick=quick))
+        return
     request = asked(
         site,
         pue,
@@ -185,26 +211,13 @@ def compare(
         on_overlap=on_overlap,
     )
     if report_only:
-        _refuse(given.keys() & set(_RECORDING), given, "--report-only", "goes without what says how to record")
+        refuse(there.keys() & set(_RECORDING), there, "--report-only", "goes without what says how to record")
         folder = out or Path("reports") / _recorded_name(study, quick=quick)
     else:
-        plan = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
-        folder = _record(console, study, out, seeds, _only_place(request), plan, quick=quick)
+        how = _Recording(cpu_w_per_core=cpu_watts_per_core, host=host, idle_s=idle, cross_check=cross_check)
+        wanted = _study(study, seeds, data, device, quick=quick)
+        folder = _record(console, wanted, out, _only_place(request), how)
     show(console, write_report(folder, request), folder)
-
-
-def _given(context: typer.Context) -> dict[str, str]:
-    """Return what stands on the command line, by parameter, as it is written there."""
-    return {
-        parameter.name: parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
-        for parameter in context.command.params
-        if parameter.name and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
-    }
-
-
-def _refuse(names: "Set[str]", given: "Mapping[str, str]", where: str, what: str) -> None:
-    if names:
-        raise UsageError(f"{what}: {', '.join(sorted(given[name] for name in names))}", where=where)
 
 
 def _without_ledgers(folder: Path) -> Path:
@@ -260,29 +273,21 @@ class _Recording:
     cross_check: bool
 
 
-def _record(
-    console: "Console",
-    study: str,
-    out: Path | None,
-    seeds: int | None,
-    place: "Site",
-    how: _Recording,
-    *,
-    quick: bool,
-) -> Path:
+def _study(study: str, seeds: int | None, data: Path | None, device: str | None, *, quick: bool) -> "Study":
+    with doing_wing(otherwise="or redraw a recorded study with --report-only"):
+        from carbon_nas.study import load_study
+    return load_study(study, quick=quick, seeds=seeds, data=data, device=device)
+
+
+def _record(console: "Console", plan: "Study", out: Path | None, place: "Site", how: _Recording) -> Path:
     from carbon_nas.files import output_folder
     from carbon_nas.live import LiveView
     from carbon_nas.meters.hosts import Coverage, open_meters
 
     coverage = _chosen(Coverage, how.host, "--host")
 
-    try:
-        from carbon_nas.study import Host, Runner, load_study
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("carbon_nas"):
-            raise
-        raise MissingExtra.of(error.name, otherwise="or redraw a recorded study with --report-only") from error
-    plan = load_study(study, quick=quick, seeds=seeds)
+    from carbon_nas.study import Host, Runner
+
     folder = output_folder(out or Path("reports") / plan.name)
     host = Host(
         meters=partial(open_meters, cpu_watts_per_core=how.cpu_w_per_core, host=coverage),

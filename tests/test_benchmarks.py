@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks import supernet
+from carbon_nas.strategies.search import SearchPlan
+from experiments.benchmarks import search, supernet
 from experiments.benchmarks.metering import __main__ as metering
 from experiments.benchmarks.metering import accuracy, costs
 from experiments.benchmarks.metering.matrix import fault_matrix, judge_span
@@ -15,6 +16,7 @@ from experiments.benchmarks.metering.processes import Bench
 from experiments.benchmarks.metering.scenarios import MATRIX
 from experiments.benchmarks.metering.tables import Table, quantile
 from tests.supernet.checkpoints import NARROW
+from tests.supernet.spaces import TINY
 
 needs_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="the scenarios use signals and forks")
 
@@ -133,3 +135,19 @@ def test_the_tables_are_kept_as_json(tmp_path: Path, capsys, monkeypatch):
     )
     assert json.loads((tmp_path / "tables.json").read_text(encoding="utf-8"))["tables"][0]["title"] == "T"
     assert "T" in capsys.readouterr().out
+
+
+def test_a_search_is_timed_and_compared_with_scoring_everything(monkeypatch, capsys):
+    monkeypatch.setattr(search, "SPACE", TINY)
+    monkeypatch.setattr(search, "SMALL", TINY)
+    monkeypatch.setattr(search, "BATCH", 64)
+    monkeypatch.setattr(search, "ONE_BY_ONE", 8)
+    monkeypatch.setattr(search, "PLAN", SearchPlan(population=8, generations=2))
+    monkeypatch.setattr(search, "SEEDS", range(1))
+    search.main(["--rounds", "2", "--threads", "1"])
+    said = capsys.readouterr().out
+    lines = [line for line in said.splitlines() if line.startswith("proposed and scored")]
+    speeds = [float(line.partition(" a second")[0].split()[-1].replace(",", "")) for line in lines]
+    assert len(speeds) == 2
+    assert min(speeds) > 0
+    assert "points of accuracy behind the best of all" in said

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from carbon_nas.accounting.tornado import Swing, SwingKind, drawn
@@ -132,21 +133,27 @@ def cost_curve(comparison: Comparison, axes: "Axes", *, before: Collection[str] 
             clip_on=False,
             zorder=4,
         )
-    for place, found in enumerate(crossings):
+    marks = []
+    for found, marker in zip(crossings, cycle("DsPX"), strict=False):
         if found.n_ratio is None or found.n_ratio > reach:
             continue
-        of = f", {found.upfront} against {found.rival}" if len(crossings) > 1 else ""
         upfront = next(curve for curve in comparison.curves if curve.strategy == found.upfront)
         at = (found.n_ratio, upfront.energy_j(found.n_ratio) / size)
         if found.low_ratio is not None and found.high_ratio is not None:
             axes.axvspan(found.low_ratio, min(found.high_ratio, reach), color="0.5", alpha=0.12, linewidth=0)
-        axes.plot(*at, marker="D", markersize=7, color="black", zorder=5)
+        said = f"N* = {significant(found.n_ratio, 2)}" + (" (extrapolated)" if found.extrapolated else "")
+        drawn_at = axes.plot(*at, marker=marker, markersize=7, color="black", linestyle="none", zorder=5)
+        if len(crossings) > 1:
+            # They lie close together, so their names stand apart, where no line comes.
+            drawn_at[0].set_label(f"{found.upfront} against {found.rival}: {said}")
+            marks += drawn_at
+            continue
         axes.annotate(
-            f"N* = {significant(found.n_ratio, 2)}{of}" + (" (extrapolated)" if found.extrapolated else ""),
+            said,
             at,
-            xytext=(-8, 10) if place % 2 == 0 else (8, -12),
+            xytext=(-8, 10),
             textcoords="offset points",
-            ha="right" if place % 2 == 0 else "left",
+            ha="right",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
     axes.axvline(measured, color="0.6", linewidth=0.8, linestyle=":")
@@ -158,7 +165,11 @@ def cost_curve(comparison: Comparison, axes: "Axes", *, before: Collection[str] 
     axes.set_ylim(bottom=0)
     axes.set_xlabel("number of deployment scenarios N")
     axes.set_ylabel(f"IT energy in {unit} ({comparison.tier})")
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(comparison.curves))
+    lines = [line for line in axes.get_lines() if line not in marks and not str(line.get_label()).startswith("_")]
+    named = axes.legend(handles=lines, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(comparison.curves))
+    if marks:
+        axes.legend(handles=marks, loc="upper left", handletextpad=0.2)
+        axes.add_artist(named)
 
 
 def _boundless(swing: Swing) -> str:

@@ -32,7 +32,6 @@ class PhaseContext:
     Attributes:
         images: how many passed through a delivered network that was let work; None in any other phase.
         tally: the work of this attempt; what an earlier one did, from whose state it goes on, is not counted again.
-        kept: the state to go on from, if an earlier attempt left one; chance then continues from there as well.
 
     Args:
         seed: the study's seed; the phase's chance is derived from it and from `job`.
@@ -56,27 +55,30 @@ class PhaseContext:
         self.generator = torch.Generator().manual_seed(digest)
         self.tally = Tally()
         self.images: int | None = None
-        self.kept: Kept | None = None
-        self._log, self._keep, self._steps_before = log, keep, 0
-        if before is not None:
-            self._restore(before)
+        self._log, self._keep, self._before = log, keep, before
+        self._steps_before: int = 0 if before is None else before.facts["steps"]
 
-    def _restore(self, before: Artefact) -> None:
+    def resume(self) -> Kept | None:
+        """Return the state to go on from, if an earlier attempt left one, and set chance to where it stood then.
+
+        Whatever was drawn in this attempt counts no more, such as first weights that the kept ones replace: so ask
+        where the work goes on, and not later.
+        """
+        before = self._before
+        if before is None:
+            return None
         version, numbers, gauss = before.facts["rng"]
         self.rng.setstate((version, tuple(numbers), gauss))
         self.generator.set_state(before.tensors[_GENERATOR])
-        self._steps_before = before.facts["steps"]
         tensors = {name: tensor for name, tensor in before.tensors.items() if name != _GENERATOR}
-        self.kept = Kept(progress=before.facts["progress"], tensors=tensors, facts=before.facts["facts"])
+        return Kept(progress=before.facts["progress"], tensors=tensors, facts=before.facts["facts"])
 
     @property
     def steps(self) -> int:
         """The optimiser steps of the phase, those of earlier attempts that it goes on from included."""
         return self._steps_before + self.tally.steps
 
-    def log(
-        self, subject: str, epoch: int, accuracy_fraction: float | None, *, loss_nats: float | None = None
-    ) -> None:
+    def log(self, subject: str, epoch: int, accuracy_fraction: float | None, *, loss_nats: float | None = None) -> None:
         """Write down the end of an epoch, with the steps of the phase so far."""
         self._log(subject=subject, epoch=epoch, steps=self.steps, accuracy=accuracy_fraction, loss_nats=loss_nats)
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
-from carbon_nas.devices.profiler import ProfilePlan, layer_specs, profile
+from carbon_nas.devices.kept_table import find_table
+from carbon_nas.devices.latency_table import layer_specs
+from carbon_nas.devices.profiler import Profile, ProfilePlan, check_table, profile
 from carbon_nas.ledger.records import LatencyLimit, LatencyTableRecord, Scope
 from carbon_nas.strategies.artefact import Artefact
 from carbon_nas.strategies.base import Phase, Scenario
@@ -14,7 +17,10 @@ __all__ = ["Profiling"]
 
 
 class Profiling:
-    """Builds a latency table for every scenario, and sets its limit to the median of random architectures."""
+    """Finds a latency table for every scenario, and sets its limit to the median of random architectures.
+
+    A table is built, or taken from those that were kept and checked here. Either is a metered phase.
+    """
 
     name = "profiling"
 
@@ -25,16 +31,19 @@ class Profiling:
 
     def phases(self) -> Iterator[Phase]:
         """Yield one profile per scenario."""
-        networks = self._plan.fit_networks + self._plan.check_networks
+        subjects = self._plan.check_networks
+        if self._plan.tables is None:
+            subjects += self._plan.fit_networks + len(layer_specs(self._space, self._num_classes))
         # A sample with its anchors takes about as long as so many images through a network of this size.
-        passes = self._plan.passes * (networks + len(layer_specs(self._space, self._num_classes))) * 60
+        passes = self._plan.passes * subjects * 60
         for scenario in self._scenarios:
             yield Phase("profile", Scope.PER_SCENARIO, partial(self._profile, scenario), scenario.name, passes)
 
     def _profile(self, scenario: Scenario, context: PhaseContext) -> Artefact:
-        found = profile(scenario.device, self._space, self._num_classes, self._plan, context.rng)
+        found = self._found(scenario, context)
         context.tally.macs += found.macs
         return Artefact(
+            facts={"trusted": found.table.trusted, "verdict": found.table.verdict},
             events=(
                 LatencyTableRecord(scenario=scenario.name, table=found.table.to_json()),
                 LatencyLimit(
@@ -43,5 +52,13 @@ class Profiling:
                     rule=f"median of {len(found.sample_ms)} random architectures, each timed end to end",
                     sample_ms=found.sample_ms,
                 ),
-            )
+            ),
         )
+
+    def _found(self, scenario: Scenario, context: PhaseContext) -> Profile:
+        device, plan = scenario.device, self._plan
+        if plan.tables is None:
+            return profile(device, self._space, self._num_classes, plan, context.rng)
+        table = find_table(Path(plan.tables), device.target.name)
+        table.check_space(self._space, self._num_classes)
+        return check_table(device, table, self._space, plan, context.rng)

@@ -1,5 +1,6 @@
 """Whether an existing ledger may be continued: same study, same code, same machine."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -13,7 +14,7 @@ from carbon_nas.ledger.run import Run
 from carbon_nas.meters.base import Meter
 from carbon_nas.meters.hosts import host_facts, package_versions
 
-__all__ = ["check_code_and_study", "check_machine", "code_hash"]
+__all__ = ["check_code_and_study", "check_machine", "code_hash", "hash_of"]
 
 # What only reads ledgers may change without making a recorded run another one.
 _READING = {
@@ -28,6 +29,8 @@ _READING = {
     "live.py",
     "meter.py",
     "options.py",
+    "planning.py",
+    "profile.py",
     "references",
     "report.py",
     "reporting",
@@ -46,6 +49,11 @@ def code_hash() -> str:
     )
     listing = "".join(f"{sha256((package / file).read_bytes())}  {file.as_posix()}\n" for file in files)
     return sha256(listing.encode())
+
+
+def hash_of(study: Mapping[str, Any]) -> str:
+    """Return the hash of what makes a recorded run this study."""
+    return sha256(json.dumps(study, sort_keys=True).encode())
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,26 +1,44 @@
 """Studies: what is compared, as a TOML file that is checked before anything runs."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from carbon_nas.devices.catalog import target_named
 from carbon_nas.devices.profiler import ProfilePlan
 from carbon_nas.errors import CarbonNasError, InvalidStudy, UnknownName
-from carbon_nas.files import name_for_file, sha256
+from carbon_nas.files import name_for_file
 from carbon_nas.strategies.evolution import EvolutionPlan
-from carbon_nas.strategies.once_for_all import OnceForAllPlan
+from carbon_nas.strategies.once_for_all import ONCE_FOR_ALL, SANDWICH, OnceForAllPlan
+from carbon_nas.supernet.space import SearchSpace
+from carbon_nas.supernet.spaces import mobilenet_v3_space, small_image_space, thumbnail_space
 from carbon_nas.training.data import WORKLOADS
 from carbon_nas.training.loop import TrainerPlan
+from carbon_nas.training.recipe import sandwich
 
-__all__ = ["STRATEGIES", "Study", "UsePlan", "built_in_studies", "load_study"]
+__all__ = ["STRATEGIES", "SpacePlan", "Study", "UsePlan", "built_in_studies", "load_study"]
 
-STRATEGIES = ("once_for_all", "evolution")
+STRATEGIES = (ONCE_FOR_ALL, SANDWICH, "evolution")
+
+
+class SpacePlan(BaseModel):
+    """The search space that all strategies share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["small_image", "thumbnail", "mobilenet_v3"] = "small_image"
+    """For images of about 10, 32, and 128 to 224 pixels; the last one is the official space."""
+    width_mult: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """Scales every width; weights were released for 1.0 and 1.2 of `mobilenet_v3`."""
+
+    def space(self, *, in_channels: int, resolutions: tuple[int, ...]) -> SearchSpace:
+        """Return the space for some images."""
+        make = {"small_image": small_image_space, "thumbnail": thumbnail_space, "mobilenet_v3": mobilenet_v3_space}
+        return make[self.name](width_mult=self.width_mult, in_channels=in_channels, resolutions=resolutions)
 
 
 class UsePlan(BaseModel):
@@ -39,15 +57,22 @@ class Study(BaseModel):
 
     name: str
     workload: str
-    strategies: tuple[str, ...] = STRATEGIES
+    data: str | None = None
+    """Where the images are, for workloads that do not come with a package; `--data` goes before it."""
+    device: str | None = None
+    """What networks are trained on: cpu, cuda, cuda:1. If not given, a GPU if there is one; `--device` goes first."""
+    strategies: tuple[str, ...] = (ONCE_FOR_ALL, "evolution")
     scenarios: tuple[str, ...]
     seeds: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
+    space: SpacePlan = SpacePlan()
     resolutions: tuple[int, ...] = (8, 12)
+    """The sides of images in pixels: one is drawn for every batch, and each is a choice of the search."""
     trainer: TrainerPlan = TrainerPlan()
     profile: ProfilePlan = ProfilePlan()
     use: UsePlan = UsePlan()
     once_for_all: OnceForAllPlan = OnceForAllPlan()
+    sandwich: OnceForAllPlan = Field(default_factory=lambda: OnceForAllPlan(stages=sandwich()))
     evolution: EvolutionPlan = EvolutionPlan()
 
     @field_validator("name")
@@ -92,13 +117,11 @@ class Study(BaseModel):
         return sizes
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes a recorded run this study. The number of seeds does not: more can be added later."""
-        return self.model_dump(mode="json", exclude={"seeds"})
+        """Return what makes a recorded run this study.
 
-    @property
-    def hash(self) -> str:
-        """The hash of the identity."""
-        return sha256(json.dumps(self.identity(), sort_keys=True).encode())
+        The number of seeds does not: more can be added later. Nor does where the data lies, but what it is.
+        """
+        return self.model_dump(mode="json", exclude={"seeds", "data", "device"})
 
 
 def built_in_studies() -> list[str]:
@@ -122,21 +145,11 @@ def _text_of(path: Path) -> str:
         raise InvalidStudy(f"this file cannot be read as text ({error})", where=str(path)) from error
 
 
-def load_study(study: str, *, quick: bool = False, seeds: int | None = None) -> Study:
-    """Read a study by the name of a built-in one or by the path of a TOML file.
-
-    Args:
-        study: a name or a path.
-        quick: apply the file's `[quick]` table, and add "-quick" to the name.
-        seeds: how many seeds; the file's number if not given.
-
-    Raises:
-        UnknownName: if there is neither such a study nor such a file.
-        InvalidStudy: if the file does not say what it must.
-    """
-    built_in = resources.files(__package__) / "defaults" / f"{study}.toml"
+def _read(study: str) -> tuple[dict[str, Any], str]:
+    """Return what the file of a study holds, and what it is called in messages."""
     path = Path(study)
     if study in built_in_studies():
+        built_in = resources.files(__package__) / "defaults" / f"{study}.toml"
         text, where = built_in.read_text(encoding="utf-8"), f"study {study}"
     elif path.is_file():
         text, where = _text_of(path), str(path)
@@ -146,21 +159,54 @@ def load_study(study: str, *, quick: bool = False, seeds: int | None = None) -> 
             cure=f"choose one of {', '.join(built_in_studies())}, or give the path of a TOML file",
         )
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text), where
     except tomllib.TOMLDecodeError as error:
         raise InvalidStudy(f"this is no TOML ({error})", where=where) from error
-    changes = data.pop("quick", {})
+
+
+def load_study(
+    study: str,
+    *,
+    quick: bool = False,
+    seeds: int | None = None,
+    data: Path | None = None,
+    device: str | None = None,
+) -> Study:
+    """Read a study by the name of a built-in one or by the path of a TOML file.
+
+    A file may begin with `extends = "digits"`: it then says only what differs from that built-in study, and its name is
+    that of the file unless it gives another.
+
+    Args:
+        study: a name or a path.
+        quick: apply the file's `[quick]` table, and add "-quick" to the name.
+        seeds: how many seeds; the file's number if not given.
+        data: where its images are; as the file says if not given.
+        device: what networks are trained on; as the file says if not given.
+
+    Raises:
+        UnknownName: if there is neither such a study nor such a file.
+        InvalidStudy: if the file does not say what it must.
+    """
+    fields, where = _read(study)
+    if "extends" in fields:
+        base = fields.pop("extends")
+        if base not in built_in_studies():
+            cure = f"choose one of {', '.join(built_in_studies())}"
+            raise InvalidStudy(f"extends: there is no built-in study {base!r}", where=where, cure=cure)
+        fields = _merged(_read(base)[0], {"name": Path(study).stem, **fields})
+    changes = fields.pop("quick", {})
     if not isinstance(changes, Mapping):
         raise InvalidStudy("quick: this must be a table of what --quick changes", where=where)
     if quick:
         if not changes:
             raise InvalidStudy("this study has no [quick] table", where=where, cure="leave --quick out, or add one")
-        data = _merged(data, changes)
-        data["name"] = f"{data.get('name', path.stem)}-quick"
-    if seeds is not None:
-        data["seeds"] = seeds
+        fields = _merged(fields, changes)
+        fields["name"] = f"{fields.get('name', Path(study).stem)}-quick"
+    given = {"seeds": seeds, "data": None if data is None else str(data), "device": device}
+    fields |= {name: value for name, value in given.items() if value is not None}
     try:
-        return Study.model_validate(data)
+        return Study.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -4,13 +4,15 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 import carbon_nas
-from carbon_nas.devices.catalog import Device, HostDevice, Target, target_named
+from carbon_nas.devices.catalog import Device, Target, device_for
 from carbon_nas.devices.latency_table import LatencyTable
+from carbon_nas.errors import UsageError
 from carbon_nas.ledger.folding import begun, read_run
 from carbon_nas.ledger.observations import CrossCheck
 from carbon_nas.ledger.records import Role, phase_key
@@ -22,29 +24,44 @@ from carbon_nas.meters.hosts import open_meters
 from carbon_nas.meters.second_opinion import cross_checked
 from carbon_nas.recorder import HEARTBEAT_S, Recorder
 from carbon_nas.strategies.artefact import Artefacts
-from carbon_nas.strategies.base import Bench, Constraint, Phase, Scenario, Strategy
+from carbon_nas.strategies.base import Bench, Phase, Strategy
+from carbon_nas.strategies.constraint import Constraint
 from carbon_nas.strategies.context import PhaseContext
 from carbon_nas.strategies.evolution import Evolution
 from carbon_nas.strategies.once_for_all import OnceForAll
 from carbon_nas.strategies.profiling import Profiling
+from carbon_nas.study.attempt import SAVE_INTERVAL_S, Attempt
 from carbon_nas.study.events import Observer, PhaseBegins, PhaseEnds, PhaseKept, PlannedPhase, Progress, StudyBegins
-from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash
+from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash, hash_of
 from carbon_nas.study.plan import Study
+from carbon_nas.study.setting import scenarios_of, strategy_of
+from carbon_nas.study.shipping import ship_run
+from carbon_nas.study.supernets import ship_supernet
 from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.space import SearchSpace
-from carbon_nas.supernet.spaces import small_image_space
 from carbon_nas.supernet.static import channels_last
+from carbon_nas.training.augmentation import SHIFT_AND_CONTRAST
 from carbon_nas.training.data import Split, Workload, load_workload
+from carbon_nas.training.learners import ElasticLearner
 from carbon_nas.training.loop import fit
 from carbon_nas.training.memory import keep_freed_memory
-from carbon_nas.training.shrinking import ElasticLearner
 from carbon_nas.training.tally import Tally
 
 __all__ = ["Host", "Runner"]
 
 
-def _default_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _training_device(name: str | None) -> torch.device:
+    """Return what networks are trained on: what was named, or else a GPU if there is one."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device).item()  # Of devices that hold no numbers, too, an empty tensor can be made.
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"networks cannot be trained on {name!r} here ({reason})", where="--device", cure="try cpu, or leave it out"
+        ) from error
+    return device
 
 
 def _read_if_begun(path: Path) -> Run | None:
@@ -64,16 +81,19 @@ class Host:
         site: where it is, as far as it is known, for the ledgers' headers.
         idle_s: for how long idle power is measured before the first phase of all; None for not at all.
         second_opinion: whether codecarbon meters beside, in a process of its own.
+        save_interval_s: the least time between two saved states of a phase; what came after the last of them is done
+            again if the process is killed. 0: after every epoch, and wherever else a phase can go on from.
     """
 
     meters: Callable[[], tuple[Meter, ...]] = open_meters
     meters_chosen: bool = False
     clock: Clock = SystemClock()  # noqa: RUF009  it has no state
-    device: Callable[[Target], Device] = HostDevice
+    device: Callable[[Target], Device] = device_for
     heartbeat_interval_s: float | None = HEARTBEAT_S
     site: Mapping[str, str | float | None] = field(default_factory=dict)
     idle_s: float | None = None
     second_opinion: bool = False
+    save_interval_s: float = SAVE_INTERVAL_S
 
 
 class Runner:
@@ -81,18 +101,14 @@ class Runner:
 
     Args:
         study: what to run.
-        folder: where the ledgers (`ledger/`) and checkpoints (`checkpoints/`) are.
+        folder: where the ledgers (`ledger/`), checkpoints (`checkpoints/`) and finished networks (`models/`) are.
         observer: is told what happens.
         host: the machine.
     """
 
     def __init__(self, study: Study, folder: Path, *, observer: Observer, host: Host | None = None) -> None:
         self._study, self._folder, self._observer, self._host = study, folder, observer, host or Host()
-        self._space: SearchSpace = small_image_space(resolutions=study.resolutions)
-        self._scenarios = tuple(
-            Scenario(name=name, device=self._host.device(target_named(name))) for name in study.scenarios
-        )
-        self._device = _default_device()
+        self._scenarios = scenarios_of(study, self._host.device)
         self._running: tuple[PlannedPhase, PhaseContext] | None = None
         self._warm = False
 
@@ -113,24 +129,46 @@ class Runner:
             torch.set_flush_denormal(False)
 
     def _run(self) -> None:
+        study = self._study
+        self._device = _training_device(study.device)
+        data = None if study.data is None else Path(study.data)
+        workload = load_workload(study.workload, data=data, resolution=study.resolutions[-1])
+        self._identity = {**study.identity(), "images": workload.digest, "trained_on": self._device.type}
         # All of them are read before the first is judged: damage is worse news than a difference.
         paths = sorted((self._folder / "ledger").glob("*.jsonl"))
         for run in filter(None, [_read_if_begun(path) for path in paths]):
-            check_code_and_study(run, self._study.identity())
-        workload = load_workload(self._study.workload).to(self._device)
-        profiling = Profiling(self._space, workload.num_classes, self._scenarios, self._study.profile)
-        jobs = [(strategy, seed) for seed in range(self._study.seeds) for strategy in self._order(seed)]
+            check_code_and_study(run, self._identity)
+        workload = workload.to(self._device)
+        self._space = study.space.space(in_channels=workload.in_channels, resolutions=study.resolutions)
+        profiling = Profiling(self._space, workload.num_classes, self._scenarios, study.profile)
+        jobs = [(strategy, seed) for seed in range(study.seeds) for strategy in self._order(seed)]
         # Strategies need tables before they are built; their phases can be listed without.
         planned = [*self._planned("profiling", profiling)]
         for name, seed in jobs:
-            planned += self._planned(
-                f"{name}-seed{seed}", self._strategy(name, self._bench(workload, None, name, seed))
-            )
+            bench = self._bench(workload, None, name, seed)
+            planned += self._planned(f"{name}-seed{seed}", strategy_of(study, name, bench))
         self._observer(StudyBegins(phases=tuple(planned)))
         tables = self._record("profiling", profiling, seed=0, role=Role.SHARED)
         for name, seed in jobs:
-            strategy = self._strategy(name, self._bench(workload, tables, name, seed))
-            self._record(f"{name}-seed{seed}", strategy, seed=seed, role=Role.STRATEGY)
+            bench = self._bench(workload, tables, name, seed)
+            strategy = strategy_of(study, name, bench)
+            run = self._record(f"{name}-seed{seed}", strategy, seed=seed, role=Role.STRATEGY)
+            self._ship(run, bench, strategy)
+
+    def _ship(self, run: Run, bench: Bench, strategy: OnceForAll | Evolution) -> None:
+        workload = bench.workload
+        ship_run(
+            self._folder,
+            run,
+            bench.artefacts,
+            bench.space,
+            workload.num_classes,
+            made_by=strategy.made_by,
+            normalisation=workload.normalisation,
+            classes=workload.class_names,
+        )
+        if isinstance(strategy, OnceForAll):
+            ship_supernet(self._folder, run, bench, strategy.supernet)
 
     def _warm_up(self) -> None:
         if self._warm:
@@ -151,7 +189,14 @@ class Runner:
         few = Split(images=torch.zeros(2, self._space.in_channels, size, size), labels=torch.tensor([0, 1]))
         plan = self._study.trainer.model_copy(update={"batch_size": 2})
         fit(
-            learner, few.to(self._device), plan, epochs=1, learning_rate=0.0, generator=torch.Generator(), tally=Tally()
+            learner,
+            few.to(self._device),
+            plan,
+            augmentation=SHIFT_AND_CONTRAST,
+            epochs=1,
+            learning_rate=0.0,
+            generator=torch.Generator(),
+            tally=Tally(),
         )
 
     def _order(self, seed: int) -> tuple[str, ...]:
@@ -164,10 +209,12 @@ class Runner:
         constraints = {}
         if tables is not None:
             constraints = {
-                scenario: Constraint(
-                    table=LatencyTable.from_json(record.table), limit_ms=tables.limits[scenario].limit_ms
+                scenario.name: Constraint(
+                    table=LatencyTable.from_json(tables.tables[scenario.name].table),
+                    limit_ms=tables.limits[scenario.name].limit_ms,
+                    device=scenario.device,
                 )
-                for scenario, record in tables.tables.items()
+                for scenario in self._scenarios
             }
         return Bench(
             space=self._space,
@@ -182,11 +229,6 @@ class Runner:
 
     def _artefacts(self, run: str) -> Artefacts:
         return Artefacts(self._folder / "checkpoints" / run)
-
-    def _strategy(self, name: str, bench: Bench) -> Strategy:
-        if name == OnceForAll.name:
-            return OnceForAll(bench, self._study.once_for_all)
-        return Evolution(bench, self._study.evolution)
 
     @staticmethod
     def _planned(run: str, strategy: Strategy | Profiling) -> Iterator[PlannedPhase]:
@@ -213,13 +255,13 @@ class Runner:
             seed=seed,
             workload=self._study.workload,
             role=role,
-            study=self._study.identity(),
-            study_hash=self._study.hash,
+            study=self._identity,
+            study_hash=hash_of(self._identity),
             code_version=carbon_nas.__version__,
             code_hash=code_hash(),
             meters=meters,
             clock=self._host.clock,
-            synchronize=torch.cuda.synchronize if self._device.type == "cuda" else None,
+            synchronize=partial(torch.cuda.synchronize, self._device) if self._device.type == "cuda" else None,
             on_heartbeat=self._beat,
             heartbeat_interval_s=self._host.heartbeat_interval_s,
             site=self._host.site,
@@ -246,19 +288,27 @@ class Runner:
         done = recorder.run.done.get(planned.phase)
         if done is not None:
             artefacts.check(planned.phase, done.artefact_hash)
+            artefacts.forget_states(planned.phase)
             self._observer(PhaseKept(planned=planned))
             return
         self._observer(PhaseBegins(planned=planned))
-        with recorder.phase(phase.name, scope=phase.scope, scenario=phase.scenario) as window:
-            context = PhaseContext(seed=seed, job=f"{planned.run}/{planned.phase}", log=window.log_epoch)
-            self._running = planned, context
-            artefact = phase.run(context)
-            window.artefact_hash = artefacts.save(planned.phase, artefact)
-            window.steps, window.macs, window.images = context.tally.steps, context.tally.macs, context.images
-            for event in artefact.events:
-                recorder.append(event)
+        attempt = Attempt(
+            phase=phase,
+            key=planned.phase,
+            seed=seed,
+            job=f"{planned.run}/{planned.phase}",
+            recorder=recorder,
+            artefacts=artefacts,
+            clock=self._host.clock,
+            save_interval_s=self._host.save_interval_s,
+            watch=partial(self._watch, planned),
+        )
+        window = attempt.run()
         self._running = None
         self._observer(PhaseEnds(planned=planned, energy_j=window.energy_j(), duration_s=window.duration_s()))
+
+    def _watch(self, planned: PlannedPhase, context: PhaseContext) -> None:
+        self._running = planned, context
 
     def _beat(self, energy_j: float | None) -> None:
         if self._running is not None:

@@ -21,6 +21,7 @@ __all__ = [
     "TrainerPlan",
     "accuracy",
     "fit",
+    "images_per_epoch",
     "optimiser_of",
     "steps_per_epoch",
 ]
@@ -86,9 +87,8 @@ class Journal(Protocol):
     Whoever implements it keeps the state of all chance along, that of the generator included.
     """
 
-    @property
-    def kept(self) -> State | None:
-        """The state to go on from; None: begin at the beginning."""
+    def resume(self) -> State | None:
+        """Return the state to go on from, with all chance as it was then; None: begin at the beginning."""
         ...
 
     def keep(self, progress: int, tensors: Mapping[str, Tensor]) -> None:
@@ -120,6 +120,11 @@ class StaticLearner:
 def steps_per_epoch(split: Images, plan: TrainerPlan) -> int:
     """Return the number of whole batches; a rest too small for batch statistics is left out of the epoch."""
     return max(1, len(split) // plan.batch_size)
+
+
+def images_per_epoch(split: Images, plan: TrainerPlan) -> int:
+    """Return how many images an epoch learns from: those of whole batches, or the few that are no whole one."""
+    return min(len(split), steps_per_epoch(split, plan) * plan.batch_size)
 
 
 def optimiser_of(
@@ -179,9 +184,10 @@ def fit(
     """
     optimiser = optimiser_of(learner.named_parameters(), plan, learning_rate=learning_rate)
     done = 0
-    if journal is not None and journal.kept is not None:
-        done = journal.kept.progress
-        _restore(learner.net, optimiser, journal.kept.tensors)
+    state = None if journal is None else journal.resume()
+    if state is not None:
+        done = state.progress
+        _restore(learner.net, optimiser, state.tensors)
     per_epoch = steps_per_epoch(split, plan)
     total, step = epochs * per_epoch, done * per_epoch
     warmup = round(total * plan.warmup_fraction if warmup_epochs is None else warmup_epochs * per_epoch)
@@ -239,8 +245,8 @@ def accuracy(
     predict: Callable[[Tensor], Tensor], split: Images, *, resolution: int, macs_per_image: int, tally: Tally
 ) -> float:
     """Return the fraction of images whose largest logit is the label's, and count the forward passes."""
-    right = 0
+    right = torch.zeros((), dtype=torch.int64, device=split.labels.device)
     for x_BCHW, y_B in split.batches(resolution):
-        right += int((predict(x_BCHW).argmax(1) == y_B).sum())
+        right += (predict(x_BCHW).argmax(1) == y_B).sum()  # Looked at once, at the end: a GPU would wait every time.
         tally.forward(macs_per_image, len(y_B))
-    return right / len(split)
+    return int(right) / len(split)

@@ -5,10 +5,11 @@ rates of the OFA code; the sandwich rule, Yu et al., ECCV 2020, section 3.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from carbon_nas.files import name_for_file
 from carbon_nas.supernet.space import Choices, SearchSpace
 
 __all__ = ["ALL", "StagePlan", "TEACHER", "check_recipe", "progressive_shrinking", "sandwich"]
@@ -30,9 +31,9 @@ class StagePlan(BaseModel):
 
     epochs: int = Field(ge=1)
     """Passes over the training split, those of the warm-up included."""
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
     """Its peak."""
-    warmup_epochs: float | None = Field(default=None, ge=0)
+    warmup_epochs: int | None = Field(default=None, ge=0)
     """How long it rises; the trainer's fraction of all epochs if not given."""
     subnets: int = Field(default=1, ge=1)
     """Sub-networks per step, their gradients summed."""
@@ -43,7 +44,7 @@ class StagePlan(BaseModel):
     expand_ratios: Count = ALL
     taught_by: str | None = None
     """The stage whose largest network gives soft labels; without it the true labels teach alone."""
-    distillation_ratio: float = Field(default=1.0, ge=0)
+    distillation_ratio: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """The weight of soft labels beside true ones."""
     dropout_fraction: float = Field(default=0.0, ge=0, lt=1)
     """Of the features before the classifier."""
@@ -69,6 +70,10 @@ def check_recipe(stages: Mapping[str, StagePlan]) -> Mapping[str, StagePlan]:
     """
     if not stages:
         raise ValueError("a recipe has at least one stage")
+    files = {name_for_file(name).lower(): name for name in stages}
+    if len(files) < len(stages):
+        twice = next(name for name in stages if name not in files.values())
+        raise ValueError(f"stage {twice!r} and another one would be kept in the same file: give it another name")
     before: list[str] = []
     for name, stage in stages.items():
         if stage.taught_by is not None and stage.taught_by not in before:
@@ -83,32 +88,25 @@ def check_recipe(stages: Mapping[str, StagePlan]) -> Mapping[str, StagePlan]:
 
 
 def progressive_shrinking() -> Mapping[str, StagePlan]:
-    """Return the paper's stages in its proportions, scaled to minutes.
+    """Return the paper's stages for minutes instead of days.
 
-    Epochs are 180 : 125 : 25 : 125 : 25 : 125.
+    Epochs are in its proportions, 180 : 125 : 25 : 125 : 25 : 125. Learning rates fall by half after the first stage:
+    the paper's fall to 0.03 to 0.37 of it, too little to learn anything from where an epoch is of some ten steps.
     """
-    small, large = {"epochs": 4, "learning_rate": 0.0025}, {"epochs": 21, "learning_rate": 0.0075}
-    depth = {"expand_ratios": 1, "subnets": 2, "taught_by": TEACHER}
-    width = {"subnets": 4, "taught_by": TEACHER}
-    return {
-        name: StagePlan.model_validate(fields)
-        for name, fields in {
-            TEACHER: {"epochs": 30, "learning_rate": 0.08, "kernel_sizes": 1, "depths": 1, "expand_ratios": 1},
-            "shrink kernel": {
-                "epochs": 21,
-                "learning_rate": 0.03,
-                "depths": 1,
-                "expand_ratios": 1,
-                "taught_by": TEACHER,
-            },
-            "shrink depth 1": {**small, **depth, "depths": 2},
-            "shrink depth 2": {**large, **depth},
-            "shrink width 1": {**small, **width, "expand_ratios": 2},
-            "shrink width 2": {**large, **width},
-        }.items()
+    depth = {"learning_rate": 0.04, "subnets": 2, "expand_ratios": 1, "taught_by": TEACHER}
+    width = {"learning_rate": 0.04, "subnets": 4, "taught_by": TEACHER}
+    kernel = {"learning_rate": 0.05, "depths": 1, "expand_ratios": 1, "taught_by": TEACHER}
+    stages: dict[str, dict[str, Any]] = {
+        TEACHER: {"epochs": 30, "learning_rate": 0.08, "kernel_sizes": 1, "depths": 1, "expand_ratios": 1},
+        "shrink kernel": {"epochs": 21, **kernel},
+        "shrink depth 1": {"epochs": 4, "depths": 2, **depth},
+        "shrink depth 2": {"epochs": 21, **depth},
+        "shrink width 1": {"epochs": 4, "expand_ratios": 2, **width},
+        "shrink width 2": {"epochs": 21, **width},
     }
+    return {name: StagePlan.model_validate(fields) for name, fields in stages.items()}
 
 
 def sandwich() -> Mapping[str, StagePlan]:
-    """Return one stage without a teacher, of as many sub-network passes as the shrinking stages take."""
-    return {"train supernet": StagePlan(epochs=48, learning_rate=0.08, rule="sandwich", subnets=4)}
+    """Return one stage without a teacher, twice as long as that of the largest network alone."""
+    return {"train supernet": StagePlan(epochs=60, learning_rate=0.12, rule="sandwich", subnets=4)}

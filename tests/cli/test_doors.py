@@ -40,6 +40,17 @@ def run(run_python):
         (["--site-file", "none.toml"], "none.toml: this site file cannot be read"),
         (["--on-overlap", "both"], "there is no 'both' to choose"),
         (["--cpu-watts-per-core", "-1"], "above 0 W"),
+        (["--device", "cuda:99"], "--device: networks cannot be trained on 'cuda:99' here"),
+        (["--data", "."], "the workload 'digits' comes with its images; leave --data out"),
+        (
+            ["folder", "--data", "nowhere"],
+            "nowhere: there is no such folder; --data is to be a folder DATA/train/CLASS",
+        ),
+        (["folder"], "reads its images from disk; give --data PATH, which is to be a folder"),
+        (["cifar10", "--data", "."], "there are no files of CIFAR-10 in it; --data is to be "),
+        (["--plan", "--device", "cpu"], "--plan: goes without what is about a run or its report: --device"),
+        (["--plan", "--report-only"], "goes without what is about a run or its report: --report-only"),
+        (["--report-only", "--data", "."], "goes without what says how to record: --data"),
     ],
 )
 def test_a_wrong_call_gets_one_line_and_exit_code_2(run, arguments: list[str], words: str) -> None:
@@ -60,7 +71,9 @@ def test_an_unwritable_output_is_said_before_anything_runs(run, tmp_path: Path) 
 
 def test_help_teaches(run) -> None:
     text = run("--help").stdout
-    for word in ("Examples:", "--quick", "--site", "--pue", "--seeds", "--out", "--report-only", "STUDY"):
+    for word in ("Examples:", "--quick", "--site", "--pue", "--seeds", "--out", "--report-only", "--data", "--device"):
+        assert word in text
+    for word in ("--plan", "STUDY", "a folder for each class"):
         assert word in text
 
 
@@ -147,13 +160,15 @@ resolutions = [8]
 passes = 1
 fit_networks = 2
 check_networks = 0
+[use]
+duration_s = 0.1
 [once_for_all]
 calibration_images = 64
-teacher = { epochs = EPOCHS, learning_rate = 0.08 }
-kernel = { epochs = 1, learning_rate = 0.03 }
-depth = { epochs = 1, learning_rate = 0.02 }
-width = { epochs = 1, learning_rate = 0.02 }
+predictor = { architectures = 6, hidden = 8, epochs = 1 }
 search = { population = 4, generations = 0 }
+[once_for_all.stages]
+"train teacher" = { epochs = EPOCHS, learning_rate = 0.08, kernel_sizes = 1, depths = 1, expand_ratios = 1 }
+"shrink everything" = { epochs = 1, learning_rate = 0.02, taught_by = "train teacher" }
 [evolution]
 candidates = 1
 proxy_epochs = 1
@@ -174,7 +189,7 @@ def test_a_changed_study_is_named_and_a_changed_site_only_redraws(run, tmp_path:
     study.write_text(TINY.replace("EPOCHS", "2"))
     done = run("tiny.toml", "--out", "out")
     assert done.returncode == 2
-    assert "once_for_all.teacher.epochs was 1 and is 2" in done.stderr
+    assert "once_for_all.stages.train teacher.epochs was 1 and is 2" in done.stderr
     assert "--out" in done.stderr
     assert {path: path.read_bytes() for path in (tmp_path / "out" / "ledger").iterdir()} == before
 

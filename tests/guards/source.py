@@ -17,7 +17,12 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"devices", "ledger", "references", "training"}),
     frozenset({"comparison", "importers", "recorder", "strategies"}),
     frozenset({"reporting", "study"}),
-    frozenset({"__main__", "cli", "compare", "doctor", "importing", "live", "meter", "options", "report", "verify"}),
+    frozenset(
+        {
+            *("__main__", "cli", "compare", "doctor", "importing", "live", "meter"),
+            *("options", "planning", "profile", "report", "verify"),
+        }
+    ),
 )
 GROUND, DOORS = 0, len(FLOORS) - 1
 WINGS = {

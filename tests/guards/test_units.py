@@ -13,11 +13,11 @@ from tests.guards.source import importable
 
 UNITS = (
     *("c", "days", "g_per_kwh", "gib", "h", "inches", "j", "kg", "kwh", "lb", "lb_per_kwh"),
-    *("ms", "per_day", "s", "usd", "w", "w_per_core", "years"),
+    *("ms", "nats", "per_day", "s", "usd", "w", "w_per_core", "years"),
 )
 DIMENSIONLESS = ("fraction", "ratio", "share")
 # Terms of the field that every paper uses; any other word, or a suffix, would only hide what is meant.
-HYPER_PARAMETERS = {"learning_rate", "momentum", "weight_decay"}
+HYPER_PARAMETERS = {"learning_rate", "momentum", "weight_decay", "width_mult"}
 # An interval is a number itself: its unit is in the name under which it is held, or beside it, as with a value.
 NUMBERS = {"Interval"}
 

@@ -17,7 +17,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_site_file_of_the_readme_is_one_and_can_be_applied(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (example,) = [block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "pue" in block]
     path = tmp_path / "site.toml"
     path.write_text(example)
     runs = read(REPOSITORY / "reports" / "digits-host" / "ledger")

@@ -1,12 +1,18 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from carbon_nas.strategies.search import SearchPlan, evolve
-from carbon_nas.supernet import cost
+from carbon_nas.devices.additive import AdditiveLatency
+from carbon_nas.errors import InfeasibleScenario
+from carbon_nas.strategies.constraint import Constraint
+from carbon_nas.strategies.search import SearchPlan, evolve, one_by_one
+from carbon_nas.supernet import cost, mobilenet_v3_space, small_image_space
+from carbon_nas.supernet.population import Population
+from experiments.benchmarks.search import SMALL, everything, made_up_accuracy, made_up_table
 from tests.strategies.bench import constraint
 from tests.supernet.spaces import ONE, TINY, few, seeds
 
@@ -20,62 +26,145 @@ class Scores:
     def __init__(self, space=TINY):
         self.space, self.asked = space, []
 
-    def __call__(self, arch):
-        self.asked.append(arch)
-        return cost(self.space, arch, 3).macs
+    def __call__(self, population):
+        self.asked += population
+        return np.array([float(cost(self.space, arch, 3).macs) for arch in population])
 
 
 def searched(seed=0, *, limit=LIMIT, plan=PLAN, space=TINY):
     scores = Scores(space)
-    found, best = evolve(space, limit, scores, plan, random.Random(seed))
-    return found, best, scores.asked
+    return evolve(space, limit, scores, plan, random.Random(seed)), scores.asked
+
+
+def exact(space, table, arch):
+    """A limit that an architecture meets with nothing to spare."""
+    return replace(LIMIT, table=table, limit_ms=table.predict_ms(space, arch))
 
 
 @few
 @given(seeds)
 def test_no_architecture_is_scored_twice_and_none_over_the_limit(seed):
-    _, _, asked = searched(seed)
-    assert len(set(asked)) == len(asked) <= PLAN.evaluations
-    assert all(LIMIT.met_by(TINY, arch) for arch in asked)
+    ranking, asked = searched(seed)
+    assert len(set(asked)) == len(asked) == ranking.scored <= PLAN.evaluations
+    assert all(LIMIT.table.predict_ms(TINY, arch) <= LIMIT.limit_ms * (1 + 1e-9) for arch in asked)
 
 
 @few
 @given(seeds)
-def test_the_best_of_all_that_were_scored_is_returned_those_of_the_last_generation_included(seed):
-    found, best, asked = searched(seed)
-    assert best == cost(TINY, found, 3).macs == max(cost(TINY, arch, 3).macs for arch in asked)
+def test_all_that_were_scored_are_ranked_best_first_those_of_the_last_generation_included(seed):
+    ranking, asked = searched(seed)
+    assert {one.architecture for one in ranking} == set(asked)
+    found = [one.accuracy_fraction for one in ranking]
+    assert found == sorted(found, reverse=True)
+    for one in ranking:
+        assert one.accuracy_fraction == cost(TINY, one.architecture, 3).macs
+        assert one.predicted_ms == pytest.approx(LIMIT.table.predict_ms(TINY, one.architecture), rel=1e-12)
+
+
+def test_no_more_are_kept_than_asked_for_and_they_are_the_best():
+    all_of_them, few_of_them = (searched(plan=PLAN.model_copy(update={"kept": kept}))[0] for kept in (256, 3))
+    assert len(few_of_them) == 3
+    assert few_of_them.scored == all_of_them.scored
+    assert list(few_of_them) == list(all_of_them)[:3]
+    assert few_of_them.best == all_of_them.best == all_of_them[0]
 
 
 def test_the_same_seed_asks_the_same_questions():
-    assert searched(5) == searched(5)
-    assert searched(5) != searched(6)
+    assert searched(5)[1] == searched(5)[1]
+    assert searched(5)[1] != searched(6)[1]
 
 
 def test_more_generations_find_more():
-    generous = replace(LIMIT, limit_ms=1e9)
-    plans = [SearchPlan(population=4, generations=generations) for generations in (0, 12)]
-    found = [searched(limit=generous, plan=plan)[1] for plan in plans]
+    space = small_image_space()
+    generous = replace(constraint(space), limit_ms=1e9)
+    plans = [SearchPlan(population=8, generations=generations) for generations in (0, 12)]
+    found = [searched(limit=generous, plan=plan, space=space)[0].best.accuracy_fraction for plan in plans]
     assert found[0] < found[1]
 
 
 def test_a_search_ends_on_a_limit_that_a_single_architecture_meets():
     fastest = LIMIT.table.fastest(TINY)
-    exact = replace(LIMIT, limit_ms=LIMIT.table.predict_ms(TINY, fastest))
-    assert searched(limit=exact) == (fastest, cost(TINY, fastest, 3).macs, [fastest])
+    ranking, asked = searched(limit=exact(TINY, LIMIT.table, fastest), plan=SearchPlan())
+    assert asked == [fastest] == [one.architecture for one in ranking]
+
+
+def test_a_limit_that_chance_does_not_meet_is_approached_from_the_fastest():
+    """No random architecture of ten thousand is that fast, and the search fills its generations all the same."""
+    space = mobilenet_v3_space()
+    table = made_up_table(space)
+    latency = AdditiveLatency.of(table, space)
+    fastest_ms = table.predict_ms(space, latency.fastest())
+    tight = Constraint(table=table, limit_ms=1.1 * fastest_ms)
+    assert latency.predict_ms(Population.sampled(space, 10_000, np.random.default_rng(0))).min() > tight.limit_ms
+    plan = SearchPlan(population=40, generations=10)
+    ranking = evolve(space, tight, latency.predict_ms, plan, random.Random(0))
+    assert ranking.scored > plan.evaluations / 2
+    assert fastest_ms < 0.95 * ranking.best.predicted_ms <= 0.95 * tight.limit_ms
+
+
+def test_an_impossible_limit_is_refused_and_the_fastest_is_named():
+    scores = Scores()
+    fastest = LIMIT.table.fastest(TINY)
+    with pytest.raises(InfeasibleScenario) as refusal:
+        evolve(TINY, replace(LIMIT, limit_ms=1e-6), scores, PLAN, random.Random(0))
+    assert str(fastest) in str(refusal.value)
+    assert f"{LIMIT.table.predict_ms(TINY, fastest):.3g} ms" in str(refusal.value)
+    assert scores.asked == []
+
+
+def test_a_search_ends_when_nothing_new_is_in_reach():
+    generous, scores = replace(LIMIT, limit_ms=1e9), Scores()
+    ranking, asked = searched(limit=generous, plan=SearchPlan(population=100, generations=1_000_000))
+    whole = everything(TINY)
+    assert len(whole) / 2 < ranking.scored == len(set(asked)) <= len(whole)
+    assert ranking.best.accuracy_fraction == scores(whole).max()
 
 
 def test_a_search_ends_in_a_space_of_a_single_architecture():
-    assert searched(space=ONE)[2] == [ONE.max()]
+    assert searched(space=ONE)[1] == [ONE.max()]
 
 
 def test_a_search_without_generations_is_random():
-    _, _, asked = searched(plan=SearchPlan(population=8, generations=0))
+    _, asked = searched(plan=SearchPlan(population=8, generations=0))
     assert 1 < len(asked) <= 8
+
+
+def test_what_judges_one_architecture_can_judge_a_population():
+    population = Population.of(TINY, [TINY.min(), TINY.max()])
+    assert list(one_by_one(lambda arch: arch.resolution / 100)(population)) == [0.04, 0.06]
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    """A space that can be scored in full, with the table's prediction for each of its architectures."""
+    limit, whole = constraint(SMALL), everything(SMALL)
+    return limit, whole, AdditiveLatency.of(limit.table, SMALL).predict_ms(whole)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_search_comes_within_a_tenth_of_a_point_of_scoring_everything(scanned, seed, fraction):
+    limit, whole, predicted_ms = scanned
+    score = made_up_accuracy(SMALL, seed)
+    limit_ms = float(np.quantile(predicted_ms, fraction, method="inverted_cdf"))
+    best_fraction = score(whole)[predicted_ms <= limit_ms].max()
+    plan = SearchPlan(population=100, generations=20)
+    found = evolve(SMALL, replace(limit, limit_ms=limit_ms), score, plan, random.Random(seed))
+    assert len(whole) > 20_000
+    assert found.scored <= plan.evaluations < (predicted_ms <= limit_ms).sum()
+    assert found.best.accuracy_fraction > best_fraction - 0.001
 
 
 def test_evaluations_bound_what_a_search_costs():
     assert PLAN.parents == 2
     assert PLAN.evaluations == 8 + 4 * 6
+
+
+def test_the_defaults_are_those_of_the_paper():
+    plan = SearchPlan()
+    assert (plan.population, plan.generations, plan.parents) == (100, 500, 25)
+    assert (plan.mutation_fraction, plan.mutation_probability_fraction) == (0.5, 0.1)
+    assert plan.resolution_probability_fraction == 0.5
 
 
 @pytest.mark.parametrize(

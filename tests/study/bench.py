@@ -12,16 +12,17 @@ from carbon_nas.ledger.records import Scope
 from carbon_nas.meters import ManualClock, SimulatedMeter
 from carbon_nas.meters.base import Component, Reading
 from carbon_nas.strategies import EvolutionPlan, OnceForAllPlan
-from carbon_nas.strategies.once_for_all import ShrinkPlan
+from carbon_nas.strategies.predictor import PredictorPlan
 from carbon_nas.strategies.search import SearchPlan
+from carbon_nas.strategies.selection import SelectionPlan
 from carbon_nas.study import Host, Runner, Study
 from carbon_nas.training import TrainerPlan
+from carbon_nas.training.recipe import progressive_shrinking
 
 STEPS_PER_EPOCH = 2
-CANDIDATES, PROXY_EPOCHS, FINAL_EPOCHS, SUPERNET_EPOCHS = 3, 1, 2, 4
+STAGES = {name: stage.model_copy(update={"epochs": 1}) for name, stage in progressive_shrinking().items()}
+CANDIDATES, PROXY_EPOCHS, FINAL_EPOCHS, SUPERNET_EPOCHS = 3, 1, 2, len(STAGES)
 POWER_W = 100.0
-
-_EPOCH = ShrinkPlan(epochs=1, learning_rate=0.02)
 
 
 def tiny_study(*scenarios: str, **changes: Any) -> Study:
@@ -33,11 +34,10 @@ def tiny_study(*scenarios: str, **changes: Any) -> Study:
         "trainer": TrainerPlan(batch_size=450),
         "profile": ProfilePlan(passes=1, fit_networks=3, check_networks=2),
         "once_for_all": OnceForAllPlan(
-            teacher=_EPOCH,
-            kernel=_EPOCH,
-            depth=_EPOCH,
-            width=_EPOCH,
+            stages=STAGES,
+            predictor=PredictorPlan(architectures=6, hidden=8, layers=1, epochs=1),
             search=SearchPlan(population=4, generations=1),
+            selection=SelectionPlan(finalists=1),
             calibration_images=64,
         ),
         "evolution": EvolutionPlan(
@@ -82,6 +82,7 @@ def run(
     observer: Callable[[Any], None] = ignore,
     meter: TickingMeter | None = None,
     meters_chosen: bool = False,
+    save_interval_s: float = 0.0,
 ) -> Path:
     """Run what is missing of a study on a simulated host; return its folder."""
     meter = meter or TickingMeter()
@@ -91,6 +92,7 @@ def run(
         clock=meter.clock,
         device=SimulatedDevice,
         heartbeat_interval_s=None,
+        save_interval_s=save_interval_s,
     )
     Runner(study, folder, observer=observer, host=host).run()
     return folder
@@ -101,19 +103,27 @@ def runs(folder: Path) -> dict[str, Run]:
 
 
 def found(folder: Path) -> dict[str, Any]:
-    """Return everything that a seed decides: tables, limits, results, work and epoch accuracies of each run."""
+    """Return everything that a seed decides: tables, limits, results, work and epochs of each run."""
     return {
         name: {
             "tables": dict(run.tables),
             "limits": dict(run.limits),
             "results": dict(run.results),
             "work": {
-                key: (phase.steps, phase.macs, phase.images, phase.artefact_hash) for key, phase in run.done.items()
+                key: (_work(run, key, "steps"), _work(run, key, "macs"), phase.images, phase.artefact_hash)
+                for key, phase in run.done.items()
             },
-            "epochs": {(log.phase, log.subject, log.epoch): (log.steps, log.accuracy_fraction) for log in run.epochs},
+            "epochs": {
+                (log.phase, log.subject, log.epoch): (log.steps, log.accuracy_fraction, log.loss_nats)
+                for log in run.epochs
+            },
         }
         for name, run in runs(folder).items()
     }
+
+
+def _work(run: Run, phase: str, what: str) -> int:
+    return sum(getattr(part, what) for part in run.kept(phase))
 
 
 def steps(run: Run, scope: Scope, scenario: str | None = None) -> int:

@@ -1,4 +1,6 @@
 import re
+import tomllib
+from importlib import resources
 
 import pytest
 from hypothesis import given
@@ -6,6 +8,8 @@ from hypothesis import strategies as st
 
 from carbon_nas.errors import InvalidStudy, UnknownName
 from carbon_nas.study import Study, built_in_studies, load_study
+from carbon_nas.study.identity import hash_of
+from carbon_nas.training.recipe import TEACHER, progressive_shrinking
 from tests.study.bench import tiny_study
 from tests.supernet.spaces import few
 
@@ -30,15 +34,59 @@ def test_the_default_study_comes_with_the_package():
     assert study.seeds == 1
 
 
+def written_in(name):
+    return tomllib.loads((resources.files("carbon_nas.study") / "defaults" / f"{name}.toml").read_text())
+
+
+QUICK = [name for name in built_in_studies() if "quick" in written_in(name)]
+
+
+def test_these_studies_come_with_the_package():
+    assert built_in_studies() == ["cifar10", "digits", "folder", "imagenet", "mnist5k"]
+    assert QUICK == ["digits", "folder", "mnist5k"]
+
+
 @pytest.mark.parametrize("name", built_in_studies())
 def test_every_built_in_study_is_valid_and_named_as_its_file(name):
     assert load_study(name).name == name
 
 
-def test_the_default_study_gives_a_network_from_scratch_as_many_epochs_as_the_teacher():
-    for quick in (False, True):
-        study = load_study("digits", quick=quick)
-        assert study.evolution.final_epochs == study.once_for_all.teacher.epochs
+def versions(name):
+    return [load_study(name, quick=quick) for quick in ((False, True) if name in QUICK else (False,))]
+
+
+@pytest.mark.parametrize("name", built_in_studies())
+def test_a_built_in_study_gives_a_network_from_scratch_as_many_epochs_as_the_teacher(name):
+    for study in versions(name):
+        assert study.evolution.final_epochs == study.once_for_all.stages[TEACHER].epochs
+
+
+@pytest.mark.parametrize("name", built_in_studies())
+def test_every_built_in_study_shrinks_as_the_paper_does(name):
+    for study in versions(name):
+        for phase, wanted in progressive_shrinking().items():
+            stage = study.once_for_all.stages[phase]
+            free = {"epochs", "learning_rate", "warmup_epochs", "dropout_fraction"}
+            assert stage.model_dump(exclude=free) == wanted.model_dump(exclude=free)
+        assert list(study.once_for_all.stages) == list(progressive_shrinking())
+
+
+def leaves(table, prefix=()):
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*prefix, key))
+        else:
+            yield (*prefix, key), value
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_changes_what_its_table_says_and_nothing_else_in_every_built_in_study(name):
+    full, quick = (dict(leaves(study.model_dump(mode="json"))) for study in versions(name))
+    said = dict(leaves(written_in(name)["quick"])) | {("name",): f"{name}-quick"}
+    assert {key: quick[key] for key in said} == said
+    assert {key: value for key, value in quick.items() if key not in said} == {
+        key: value for key, value in full.items() if key not in said
+    }
 
 
 def test_a_file_needs_little_and_the_defaults_do_the_rest(written):
@@ -55,7 +103,7 @@ def test_quick_changes_what_its_table_says_and_nothing_else():
     assert 0 < quick.use.duration_s < full.use.duration_s
     assert quick.name == "digits-quick"
     assert quick.evolution.candidates < full.evolution.candidates
-    assert quick.once_for_all.teacher.epochs < full.once_for_all.teacher.epochs
+    assert quick.once_for_all.stages[TEACHER].epochs < full.once_for_all.stages[TEACHER].epochs
     assert quick.evolution.learning_rate == full.evolution.learning_rate
     assert quick.once_for_all.calibration_images == full.once_for_all.calibration_images
     assert (quick.scenarios, quick.strategies, quick.trainer) == (full.scenarios, full.strategies, full.trainer)
@@ -79,6 +127,15 @@ def test_seeds_on_the_call_override_those_of_the_file(written):
     assert load_study(path, seeds=5).seeds == 5
 
 
+def test_data_and_device_on_the_call_override_those_of_the_file(written, tmp_path):
+    text = LEAST.replace("digits", "folder") + 'data = "pictures"\ndevice = "cuda"\n'
+    path = written(text)
+    study = load_study(path)
+    assert (study.data, study.device) == ("pictures", "cuda")
+    study = load_study(path, data=tmp_path, device="cpu")
+    assert (study.data, study.device) == (str(tmp_path), "cpu")
+
+
 def test_an_unknown_study_is_refused_and_the_known_ones_are_named():
     with pytest.raises(UnknownName, match=r"'digit'.*choose one of .*digits.*path of a TOML file"):
         load_study("digit")
@@ -100,10 +157,18 @@ def test_what_is_no_toml_is_refused_with_the_file_named(written, text):
         (LEAST.replace("eager-b1", "phone"), "'phone'; choose one of eager-b1, folded-b1, eager-b32"),
         (LEAST.replace('["eager-b1"]', "[]"), "scenarios: name at least one"),
         (LEAST.replace('["eager-b1"]', '["eager-b1", "eager-b1"]'), "scenarios: name at least one"),
-        (LEAST + 'strategies = ["darts"]\n', "once_for_all, evolution once, not darts"),
+        (LEAST + 'strategies = ["darts"]\n', "once_for_all, sandwich, evolution once, not darts"),
         (LEAST + "strategies = []\n", "not nothing"),
-        (LEAST + 'strategies = ["evolution", "evolution"]\n', "once_for_all, evolution once"),
-        (LEAST.replace("digits", "imagenet"), "'imagenet'; choose one of digits"),
+        (LEAST + 'strategies = ["evolution", "evolution"]\n', "evolution once, not evolution, evolution"),
+        (LEAST.replace("digits", "svhn"), "'svhn'; choose one of digits, mnist5k, cifar10, cifar100, folder"),
+        (LEAST + '[space]\nname = "resnet"\n', "space.name: "),
+        (LEAST + "[space]\nwidth_mult = inf\n", "space.width_mult: "),
+        (LEAST + "[once_for_all.stages]\n", "once_for_all.stages: a recipe has at least one stage"),
+        (
+            LEAST + "[sandwich.stages]\n'measure accuracies' = { epochs = 1, learning_rate = 0.1 }\n",
+            "sandwich.stages: ",
+        ),
+        (LEAST + "[once_for_all.start]\ncheckpoint = 'here'\n", "once_for_all.start: what the training had cost"),
         (LEAST.replace("mine", "my: study"), "try 'my-study'"),
         (LEAST + "resolutions = [12, 8]\n", "resolutions: list resolutions in ascending order"),
         (LEAST + "resolutions = [2]\n", "at least 4 pixels"),
@@ -127,8 +192,11 @@ def test_a_study_that_does_not_say_what_it_must_is_refused_and_the_field_is_name
 @few
 @given(st.integers(1, 100))
 def test_the_number_of_seeds_is_no_part_of_the_identity(seeds):
-    assert tiny_study(seeds=seeds).hash == tiny_study().hash
-    assert "seeds" not in tiny_study(seeds=seeds).identity()
+    assert tiny_study(seeds=seeds).identity() == tiny_study().identity()
+
+
+def test_nor_is_where_the_images_lie_or_which_machine_trains():
+    assert tiny_study(data="/elsewhere", device="cuda:1").identity() == tiny_study().identity()
 
 
 @pytest.mark.parametrize(
@@ -139,8 +207,30 @@ def test_the_number_of_seeds_is_no_part_of_the_identity(seeds):
         {"scenarios": ("eager-b32",)},
         {"threads": 2},
         {"resolutions": (4, 8)},
+        {"workload": "mnist5k"},
+        {"space": {"width_mult": 2.0}},
+        {"sandwich": {"calibration_images": 7}},
         {"use": {"duration_s": 1.0}},
     ],
 )
 def test_everything_else_is(change):
-    assert tiny_study(**change).hash != tiny_study().hash
+    assert hash_of(tiny_study(**change).identity()) != hash_of(tiny_study().identity())
+
+
+def test_a_file_that_extends_a_built_in_study_says_only_what_differs(written):
+    study = load_study(written('extends = "digits"\nseeds = 2\n[once_for_all]\nsearch = { generations = 7 }\n'))
+    digits = load_study("digits")
+    search = digits.once_for_all.search.model_copy(update={"generations": 7})
+    assert study == digits.model_copy(
+        update={"name": "mine", "seeds": 2, "once_for_all": digits.once_for_all.model_copy(update={"search": search})}
+    )
+
+
+def test_it_has_the_quick_version_of_what_it_extends(written):
+    quick = load_study(written('extends = "digits"\n'), quick=True)
+    assert quick == load_study("digits", quick=True).model_copy(update={"name": "mine-quick"})
+
+
+def test_only_a_built_in_study_can_be_extended(written):
+    with pytest.raises(InvalidStudy, match=r"extends: there is no built-in study 'mine'; choose one of cifar10, digits"):
+        load_study(written('extends = "mine"\n'))

@@ -9,6 +9,7 @@ from torch import nn
 from carbon_nas.supernet import StaticMobileNetV3, cost
 from carbon_nas.supernet.static import initialise
 from carbon_nas.training import Split, StaticLearner, Tally, TrainerPlan, accuracy, fit, load_workload
+from carbon_nas.training.augmentation import SHIFT_AND_CONTRAST
 from carbon_nas.training.loop import optimiser_of, steps_per_epoch
 from tests.supernet.spaces import SMALL, TINY, images
 
@@ -20,6 +21,7 @@ class Slope:
         self.parameters = {
             name: nn.Parameter(torch.ones(())) for name in ("conv.weight", "bn.weight", "bn.bias", "classifier.bias")
         }
+        self.net = nn.Module()
         self._gradient = gradient
         self.batches, self.path = [], [1.0]
 
@@ -30,19 +32,22 @@ class Slope:
         self.path.append(self.parameters["conv.weight"].item())
         self.batches.append(y.tolist())
         sum(self._gradient * parameter for parameter in self.parameters.values()).backward()
+        return torch.tensor(float(len(self.batches)))
 
 
-def trained(learner, *, count=50, epochs=2, seed=0, learning_rate=0.1, after_epoch=None, **plan):
+def trained(learner, *, count=50, epochs=2, seed=0, learning_rate=0.1, after_epoch=None, warmup_epochs=None, **plan):
     """Train on pictures that are labelled by their number; return what was counted."""
     tally, split = Tally(), Split(images=images(4, count=count), labels=torch.arange(count))
     fit(
         learner,
         split,
         TrainerPlan(**{"batch_size": 10, **plan}),
+        augmentation=SHIFT_AND_CONTRAST,
         epochs=epochs,
         learning_rate=learning_rate,
         generator=torch.Generator().manual_seed(seed),
         tally=tally,
+        warmup_epochs=warmup_epochs,
         after_epoch=after_epoch,
     )
     return tally
@@ -51,10 +56,17 @@ def trained(learner, *, count=50, epochs=2, seed=0, learning_rate=0.1, after_epo
 @pytest.mark.parametrize(("count", "per_epoch"), [(50, 5), (59, 5), (10, 1), (4, 1)])
 def test_an_epoch_has_as_many_steps_as_whole_batches_and_at_least_one(count, per_epoch):
     learner, ends = Slope(), []
-    tally = trained(learner, count=count, epochs=3, after_epoch=ends.append)
+    tally = trained(learner, count=count, epochs=3, after_epoch=lambda epoch, loss_nats: ends.append(epoch))
     assert steps_per_epoch(range(count), TrainerPlan(batch_size=10)) == per_epoch
     assert tally.steps == len(learner.batches) == 3 * per_epoch
     assert ends == [1, 2, 3]
+
+
+def test_after_every_epoch_the_mean_loss_of_its_own_steps_is_told():
+    """The loss of a step is its number here."""
+    told = {}
+    trained(Slope(), epochs=3, after_epoch=told.__setitem__)
+    assert told == {1: 3.0, 2: 8.0, 3: 13.0}
 
 
 def test_no_picture_is_drawn_twice_in_an_epoch_and_epochs_differ_in_order():
@@ -81,22 +93,36 @@ def test_weight_decay_spares_batch_norm_and_biases():
     assert set(left.values()) == {1.0}
 
 
-def test_the_learning_rate_rises_in_a_line_then_falls_along_a_cosine_to_nearly_zero():
+def learning_rates(**changes):
+    """The learning rate of every of 40 steps, which the path of a weight shows."""
     learner = Slope(gradient=1.0)
-    trained(learner, epochs=8, learning_rate=0.5, momentum=0.0, weight_decay=0.0, warmup_fraction=0.1)
+    trained(learner, epochs=8, learning_rate=0.5, momentum=0.0, weight_decay=0.0, **changes)
     path = [*learner.path[1:], learner.parameters["conv.weight"].item()]
     rates = [before - after for before, after in pairwise(path)]
     assert len(rates) == 40
+    return rates
+
+
+def test_the_learning_rate_rises_in_a_line_then_falls_along_a_cosine_to_nearly_zero():
+    rates = learning_rates(warmup_fraction=0.1)
     assert rates[:4] == pytest.approx([0.125, 0.25, 0.375, 0.5], rel=1e-4)
     assert rates[4:] == pytest.approx([0.25 * (1 + math.cos(math.pi * step / 36)) for step in range(36)], abs=1e-5)
     assert 0 < rates[-1] < 0.01 * 0.5
 
 
+@pytest.mark.parametrize(("warmup_epochs", "steps"), [(0, 0), (0.4, 2), (1, 5), (8, 40)])
+def test_a_warm_up_that_is_given_in_epochs_goes_before_the_plans_fraction(warmup_epochs, steps):
+    rates = learning_rates(warmup_epochs=warmup_epochs, warmup_fraction=0.5)
+    assert rates[:steps] == pytest.approx([0.5 * (step + 1) / steps for step in range(steps)], rel=1e-4)
+    left = 40 - steps
+    falling = [0.25 * (1 + math.cos(math.pi * step / left)) for step in range(left)]
+    assert rates[steps:] == pytest.approx(falling, abs=1e-5)
+
+
 def test_momentum_keeps_acting_where_a_step_has_no_gradient():
     class OnlyOnce(Slope):
         def accumulate(self, x, y, plan):
-            if not self.batches:
-                super().accumulate(x, y, plan)
+            return torch.zeros(()) if self.batches else super().accumulate(x, y, plan)
 
     learner = OnlyOnce(gradient=1.0)
     trained(learner, weight_decay=0.0, warmup_fraction=0.0)
@@ -149,6 +175,7 @@ def test_a_small_network_really_learns_to_read_digits():
         StaticLearner(net, resolution=8, macs_per_image=macs, tally=tally),
         digits.train,
         TrainerPlan(batch_size=32),
+        augmentation=digits.augmentation,
         epochs=3,
         learning_rate=0.08,
         generator=torch.Generator().manual_seed(0),
