@@ -7,7 +7,6 @@ from carbon_nas.devices.catalog import (
     OnnxDevice,
     SimulatedDevice,
     Target,
-    check_runnable,
     device_for,
     target_named,
 )
@@ -24,7 +23,6 @@ __all__ = [
     "SimulatedDevice",
     "TARGETS",
     "Target",
-    "check_runnable",
     "device_for",
     "profile",
     "target_named",

@@ -18,7 +18,7 @@ from carbon_nas.devices.device import Timing, Usage
 from carbon_nas.devices.targets import Processor
 from carbon_nas.units import MS_PER_S
 
-__all__ = ["Clock", "Job", "SAMPLE_S", "anchor_job", "clock_for", "time_anchored", "work"]
+__all__ = ["Clock", "Job", "SAMPLE_S", "WARM_UPS", "anchor_job", "clock_for", "time_anchored", "work"]
 
 SAMPLE_S = 4e-3
 """How long a sample takes at least: thousands of times the resolution of the clock, and over before much can change."""

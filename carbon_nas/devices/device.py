@@ -62,6 +62,15 @@ class Device(Protocol):
         """How the subjects are run."""
         ...
 
+    def check(self) -> None:
+        """Make sure that the target can be run here, before anything is paid for; it costs next to nothing.
+
+        Raises:
+            UsageError: if its processor is not here.
+            MissingExtra: if its runtime is not installed.
+        """
+        ...
+
     def time(
         self, subjects: Sequence[Subject], *, passes: int, rng: random.Random, anchor_ms: float | None = None
     ) -> Timing:

@@ -35,7 +35,7 @@ def fingerprint(target: Target) -> dict[str, str]:
     if target.runtime == "onnx":
         known["onnxruntime"] = _version("onnxruntime")
     if target.processor == "cuda" and torch.cuda.is_available():
-        known["gpu_model"] = torch.cuda.get_device_name()
+        known["gpu_model"] = torch.cuda.get_device_name(torch.cuda.current_device())
         known["cuda"] = torch.version.cuda
         known["cudnn"] = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     return {name: str(value) for name, value in known.items() if value is not None}

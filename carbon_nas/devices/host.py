@@ -11,37 +11,36 @@ from carbon_nas.devices.targets import Target
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet.static import channels_last, fold_batch_norm
 
-__all__ = ["HostDevice", "check_processor"]
+__all__ = ["HostDevice"]
 
 # A GPU raises its clocks when it has something to do, and cuDNN looks for its kernels on the first calls.
 _GPU_WARM_UPS = 25
 
 
-def check_processor(target: Target) -> None:
-    """Make sure that this machine has the processor of a target.
-
-    Raises:
-        UsageError: if it is a GPU, and PyTorch sees none.
-    """
-    if target.processor == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            "this target needs an NVIDIA GPU, and PyTorch sees none on this machine",
-            where=f"target {target.name}",
-            cure="run it where torch.cuda.is_available() is true, or choose another target",
-        )
-
-
 class HostDevice:
     """This machine's CPU or GPU, in PyTorch's eager mode.
 
-    A call on a GPU ends when its result is there, not when its kernels are queued. What is said here about GPUs has not
-    been run on one yet.
+    Of several GPUs it is the current one of PyTorch. A call on a GPU ends when its result is there, not when its
+    kernels are queued.
     """
 
     SAMPLE_S = SAMPLE_S
 
     def __init__(self, target: Target) -> None:
         self.target = target
+
+    def check(self) -> None:
+        """Make sure that this machine has the processor.
+
+        Raises:
+            UsageError: if it is a GPU, and PyTorch sees none.
+        """
+        if self.target.processor == "cuda" and not torch.cuda.is_available():
+            raise UsageError(
+                "this target needs an NVIDIA GPU, and PyTorch sees none on this machine",
+                where=f"target {self.target.name}",
+                cure="run it where torch.cuda.is_available() is true, or choose another target",
+            )
 
     @torch.inference_mode()
     def time(
@@ -56,7 +55,7 @@ class HostDevice:
         anchor = anchor_job(place)
         return time_anchored(
             {subject.key: self._job(subject, place) for subject in subjects},
-            Job(call=self._waited_for(anchor.call), macs=anchor.macs),
+            Job(call=_waited_for(anchor.call, place), macs=anchor.macs),
             passes=passes,
             rng=rng,
             anchor_ms=anchor_ms,
@@ -76,8 +75,10 @@ class HostDevice:
         return work(job, images_per_call=self.target.batch_size, duration_s=duration_s)
 
     def _place(self) -> torch.device:
-        check_processor(self.target)
-        return torch.device(self.target.processor)
+        self.check()
+        if self.target.processor == "cpu":
+            return torch.device("cpu")
+        return torch.device("cuda", torch.cuda.current_device())
 
     def _job(self, subject: Subject, place: torch.device) -> Job:
         module = subject.module.to(place).eval()
@@ -87,14 +88,15 @@ class HostDevice:
         x_BCHW = torch.zeros(self.target.batch_size, *subject.input_shape)
         x_BCHW = x_BCHW.normal_(generator=torch.Generator().manual_seed(0))
         x_BCHW = x_BCHW.to(place, memory_format=torch.channels_last)
-        return Job(call=self._waited_for(lambda: module(x_BCHW)), macs=subject.macs * self.target.batch_size)
+        return Job(call=_waited_for(lambda: module(x_BCHW), place), macs=subject.macs * self.target.batch_size)
 
-    def _waited_for(self, call: Callable[[], object]) -> Callable[[], object]:
-        if self.target.processor == "cpu":
-            return call
 
-        def wait() -> None:
-            call()
-            torch.cuda.synchronize()
+def _waited_for(call: Callable[[], object], place: torch.device) -> Callable[[], object]:
+    if place.type == "cpu":
+        return call
 
-        return wait
+    def wait() -> None:
+        call()
+        torch.cuda.synchronize(place)
+
+    return wait

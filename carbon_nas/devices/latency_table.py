@@ -1,19 +1,24 @@
 """A latency table: what each layer takes on a target, and so, added up, what any architecture takes."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from carbon_nas.devices.validation import LEAST_RANK_CORRELATION_RATIO, MOST_ERROR_FRACTION, Validation
 from carbon_nas.errors import LedgerMismatch, UsageError
+from carbon_nas.files import sha256
 from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.layers import LayerSpec
 from carbon_nas.supernet.space import SearchSpace
 
-__all__ = ["LatencyTable", "layer_specs", "layers"]
+__all__ = ["DERIVED", "LatencyTable", "layer_specs", "layers"]
 
-# What `to_json` says for readers; it follows from the rest, and so it is not read back.
-_DERIVED = ("trusted", "verdict")
+DERIVED = frozenset({"trusted", "verdict"})
+"""What `to_json` says for readers; it follows from the rest, and so it is not read back."""
+
+# What of a fingerprint the caller chooses: the clock follows from the threads.
+_CHOSEN = {"threads", "clock"}
 
 
 def layers(space: SearchSpace, arch: Architecture, num_classes: int) -> tuple[str, ...]:
@@ -51,6 +56,7 @@ class LatencyTable:
         unseen_layers: of a fitted table, the entries that no measurement spoke about; None for others.
         space: the name of the space; None where it was not written down.
         fingerprint: the machine and software that were timed; None if nobody knows.
+        kept_sha256: of a table that was kept and taken again: its `digest` as it was found; None for others.
     """
 
     target: str
@@ -69,6 +75,12 @@ class LatencyTable:
     unseen_layers: int | None = None
     space: str | None = None
     fingerprint: Mapping[str, str] | None = None
+    kept_sha256: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of everything in it, so that two tables can be told apart."""
+        return sha256(json.dumps(asdict(replace(self, kept_sha256=None)), sort_keys=True).encode())
 
     @property
     def trusted(self) -> bool:
@@ -97,7 +109,9 @@ class LatencyTable:
         if self.trusted:
             return f"trusted: {words}"
         gate = f"at most {MOST_ERROR_FRACTION:.0%} and at least {LEAST_RANK_CORRELATION_RATIO:.1f} are asked for"
-        return f"not trusted: {words}, where {gate}"
+        # Of a fitted table it is known what would help.
+        more = "" if self.unseen_layers is None else "; with more measured networks it may get there"
+        return f"not trusted: {words}, where {gate}{more}"
 
     def alone_ms(self, space: SearchSpace, arch: Architecture) -> float:
         """Add up the layers of an architecture as they stand in the table."""
@@ -108,28 +122,14 @@ class LatencyTable:
         return self.offset_ms + self.scale_ratio * self.alone_ms(space, arch)
 
     def fastest(self, space: SearchSpace) -> Architecture:
-        """Return the architecture with the least predicted latency, exactly: the model is additive."""
-        candidates = []
-        for resolution in space.resolutions:
-            uniform = [
-                space.architecture(
-                    ks=[k] * space.num_blocks,
-                    e=[e] * space.num_blocks,
-                    d=[space.depths[0]] * len(space.stages),
-                    resolution=resolution,
-                )
-                for k in space.kernel_sizes
-                for e in space.expand_ratios
-            ]
-            ks, es = [space.kernel_sizes[0]] * space.num_blocks, [space.expand_ratios[0]] * space.num_blocks
-            # One block at a time: the layers before and after do not change with its kernel and width.
-            for position, block in enumerate(space.blocks(uniform[0])):
-                best = min(uniform, key=lambda arch, at=position: self.entries_ms[space.blocks(arch)[at].key])  # type: ignore[misc]
-                ks[block.index], es[block.index] = best.kernel_sizes[block.index], best.expand_ratios[block.index]
-            candidates.append(
-                space.architecture(ks=ks, e=es, d=[space.depths[0]] * len(space.stages), resolution=resolution)
-            )
-        return min(candidates, key=lambda arch: self.predict_ms(space, arch))
+        """Return the architecture with the least predicted latency, exactly: the model is additive.
+
+        Raises:
+            UsageError: if the space has a layer that the table does not know.
+        """
+        from carbon_nas.devices.additive import AdditiveLatency  # It spreads out tables, so it imports this module.
+
+        return AdditiveLatency.of(self, space).fastest()
 
     def checked(self, found: Validation | None) -> "LatencyTable":
         """Return the same table with what a check found in place of an earlier one; None: it was not checked."""
@@ -150,7 +150,9 @@ class LatencyTable:
         """
         if self.num_classes != num_classes:
             what = f"this table is for networks of {self.num_classes:,} classes, not {num_classes:,}"
-            raise UsageError(what, where=f"table of {self.target}")
+            raise UsageError(
+                what, where=f"table of {self.target}", cure=self._cure(f"these classes: --classes {self.num_classes}")
+            )
         wanted = layer_specs(space, num_classes).keys()
         missing = sorted(wanted - self.entries_ms.keys())
         if missing:
@@ -159,27 +161,32 @@ class LatencyTable:
                 f"this table lacks {len(missing)} of the {len(wanted)} layers of the space {space.name}{made_for}; "
                 f"the first is {missing[0]}",
                 where=f"table of {self.target}",
-                cure="take one that was made for this space and these resolutions",
+                cure=self._cure("its own space: --space, --width, --resolutions, --channels"),
             )
+
+    def _cure(self, own: str) -> str:
+        return f"make one with carbon-nas profile --study STUDY --target {self.target}, or ask about {own}"
 
     def check_here(self, here: Mapping[str, str]) -> None:
         """Make sure that the table was made on a machine and with software of this fingerprint.
 
         Raises:
-            LedgerMismatch: if it was made elsewhere, or nobody knows where; it names what differs.
+            LedgerMismatch: if it was made elsewhere or otherwise, or nobody knows where; it names what differs.
         """
-        cure = "make one here: carbon-nas profile"
+        cure = f"make one here: carbon-nas profile --target {self.target}"
         where = f"table of {self.target}"
         if self.fingerprint is None:
             raise LedgerMismatch("nobody knows on which machine this table was made", where=where, cure=cure)
         was = self.fingerprint
-        different = [
-            f"{name} was {was.get(name)!r} and is {here.get(name)!r}"
-            for name in sorted(was.keys() | here.keys())
-            if was.get(name) != here.get(name)
-        ]
-        if different:
-            raise LedgerMismatch(f"made on another machine: {'; '.join(different)}", where=where, cure=cure)
+        names = [name for name in sorted(was.keys() | here.keys()) if was.get(name) != here.get(name)]
+        if not names:
+            return
+        how = "on another machine or with other software"
+        if "threads" in names and _CHOSEN.issuperset(names):
+            how = "with other threads"
+            cure = f"time with as many: --threads {was.get('threads')}, or threads = {was.get('threads')} in the study"
+        different = "; ".join(f"{name} was {was.get(name)!r} and is {here.get(name)!r}" for name in names)
+        raise LedgerMismatch(f"made {how}: {different}", where=where, cure=cure)
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as JSON values, with the verdict in words for whoever reads them."""
@@ -188,4 +195,4 @@ class LatencyTable:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "LatencyTable":
         """Read what `to_json` wrote, now or in an earlier version."""
-        return cls(**{name: value for name, value in data.items() if name not in _DERIVED})
+        return cls(**{name: value for name, value in data.items() if name not in DERIVED})

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -23,9 +23,18 @@ from carbon_nas.files import write_whole
 from carbon_nas.supernet.layers import BlockSpec, HeadSpec, LayerSpec, SeparableSpec, StemSpec
 from carbon_nas.supernet.space import SearchSpace
 
-__all__ = ["OfficialFormat", "official_keys", "official_resolutions", "read_official", "write_official"]
+__all__ = [
+    "OFFICIAL_FORMATS",
+    "OfficialFormat",
+    "check_format",
+    "official_keys",
+    "official_resolutions",
+    "read_official",
+    "write_official",
+]
 
 OfficialFormat = Literal["json", "yaml"]
+OFFICIAL_FORMATS: tuple[OfficialFormat, ...] = get_args(OfficialFormat)
 
 _STEM = re.compile(r"Conv-input:(\d+)x\1x\d+-output:")
 _TYPES = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
@@ -36,7 +45,7 @@ class _Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    mean_ms: float = Field(alias="mean", allow_inf_nan=False)
+    mean_ms: float = Field(alias="mean", ge=0, allow_inf_nan=False)
 
 
 _ENTRIES = TypeAdapter(dict[str, _Entry])
@@ -138,26 +147,57 @@ def write_official(
 ) -> tuple[Path, ...]:
     """Write a table as one file per resolution, whose plain sums are what the table predicts.
 
-    The table's scale is in every entry, its offset in the entry of the head, of which every network has one.
+    The table's scale is in every entry, its offset in the entry of the head, of which every network has one. What the
+    head cannot take of an offset below zero is taken from the other layers that every network has.
 
     Raises:
-        UsageError: if the table does not speak about the space.
+        UsageError: if the table does not speak about the space, or its offset is further below zero than those layers
+            are above it.
         MissingExtra: if YAML is asked for, and pyyaml is not installed.
         OutputError: if a file cannot be written.
     """
+    check_format(format)
     table.check_space(space, table.num_classes)
-    paths = []
+    texts = {}
     for size in space.resolutions:
         entries: dict[str, dict[str, float]] = {}
-        for key, spec in layer_specs(replace(space, resolutions=(size,)), table.num_classes).items():
-            first, *others = official_keys(spec)
-            offset_ms = table.offset_ms if isinstance(spec, HeadSpec) else 0.0
-            entries[first] = {"mean": offset_ms + table.scale_ratio * table.entries_ms[key]}
+        specs = layer_specs(replace(space, resolutions=(size,)), table.num_classes)
+        for key, mean_ms in _means_ms(table, specs).items():
+            first, *others = official_keys(specs[key])
+            entries[first] = {"mean": mean_ms}
             entries |= {other: {"count": 0, "mean": 0.0} for other in others}
-        path = folder / f"{size}_lookup_table.{format}"
-        write_whole(path, _text(dict(sorted(entries.items())), format).encode())
-        paths.append(path)
-    return tuple(paths)
+        texts[folder / f"{size}_lookup_table.{format}"] = _text(dict(sorted(entries.items())), format)
+    for path, text in texts.items():
+        write_whole(path, text.encode())
+    return tuple(texts)
+
+
+def check_format(format: OfficialFormat) -> None:  # noqa: A002
+    """Make sure that files of a format can be written, before what is to be written is paid for.
+
+    Raises:
+        MissingExtra: if it is YAML, and pyyaml is not installed.
+    """
+    if format == "yaml":
+        _yaml(otherwise="or ask for JSON: --format json")
+
+
+def _means_ms(table: LatencyTable, specs: Mapping[str, LayerSpec]) -> dict[str, float]:
+    """Return entries that add up to what the table predicts, none of them below zero."""
+    means_ms = {key: table.scale_ratio * table.entries_ms[key] for key in specs}
+    left_ms = table.offset_ms
+    fixed = [key for key, spec in specs.items() if not isinstance(spec, BlockSpec)]
+    for key in reversed(fixed):  # The head comes first.
+        sum_ms = means_ms[key] + left_ms
+        means_ms[key], left_ms = max(0.0, sum_ms), min(0.0, sum_ms)
+    if left_ms < 0:
+        raise UsageError(
+            f"the offset of {table.offset_ms:.3g} ms takes away more than the layers that every network has take, and "
+            "the official format knows no offset",
+            where=f"table of {table.target}",
+            cure="profile again with more --passes",
+        )
+    return means_ms
 
 
 def _sum_ms(spec: LayerSpec, entries: Mapping[str, float]) -> float | None:
@@ -198,18 +238,18 @@ def _entries(path: Path) -> dict[str, float]:
         raise UsageError(
             f"this is no table in the official format ({'.'.join(map(str, first['loc']))}: {first['msg']})",
             where=str(path),
-            cure="each layer needs a mean in milliseconds",
+            cure="each layer needs a mean in milliseconds, 0 or more",
         ) from error
     except ValueError as error:
         raise UsageError(f"this is neither YAML nor JSON ({error})", where=str(path)) from error
     return {key: entry.mean_ms for key, entry in entries.items()}
 
 
-def _yaml() -> Any:
+def _yaml(*, otherwise: str | None = None) -> Any:
     try:
         import yaml
     except ModuleNotFoundError as error:
-        raise MissingExtra.of("pyyaml", needed_by="tables in YAML", otherwise="or use JSON") from error
+        raise MissingExtra.of("pyyaml", needed_by="tables in YAML", otherwise=otherwise) from error
     return yaml
 
 

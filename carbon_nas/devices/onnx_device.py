@@ -10,7 +10,7 @@ from carbon_nas.devices.anchoring import SAMPLE_S, Job, anchor_job, clock_for, t
 from carbon_nas.devices.device import Subject, Timing, Usage
 from carbon_nas.devices.targets import Target
 from carbon_nas.errors import MissingExtra
-from carbon_nas.supernet.onnx_graph import INPUT, onnx_bytes
+from carbon_nas.supernet.onnx_graph import INPUT, onnx_bytes, onnx_package
 
 __all__ = ["OnnxDevice", "onnx_runtime"]
 
@@ -36,14 +36,23 @@ class OnnxDevice:
     """This machine's CPU under ONNX Runtime, with as many threads as PyTorch has.
 
     A subject is written as an ONNX file with batch norm merged, as it is shipped, and optimised when it is loaded. The
-    anchor is PyTorch's, as on the other targets: it stands for the machine. With one thread a call is done by whoever makes
-    it, so its own clock can be read.
+    anchor is PyTorch's, as on the other targets: it stands for the machine. With one thread it is the caller's that
+    does the work, and so its own clock can be read.
     """
 
     SAMPLE_S = SAMPLE_S
 
     def __init__(self, target: Target) -> None:
         self.target = target
+
+    def check(self) -> None:
+        """Make sure that networks can be written as ONNX and run.
+
+        Raises:
+            MissingExtra: if onnx or onnxruntime is not installed.
+        """
+        onnx_package()
+        onnx_runtime()
 
     @torch.inference_mode()
     def time(

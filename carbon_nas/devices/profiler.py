@@ -132,7 +132,7 @@ def check_table(
     nets = _drawn(space, max(plan.check_networks, _FEWEST_TO_CHECK), rng)
     subjects = [network_subject(space, arch, table.num_classes) for arch in nets.values()]
     timing = device.time(subjects, passes=plan.passes, rng=rng, anchor_ms=table.anchor_ms)
-    return _profile(table, space, nets, timing, unseen=0)
+    return _profile(replace(table, kept_sha256=table.digest), space, nets, timing, unseen=0)
 
 
 def _drawn(space: SearchSpace, wanted: int, rng: random.Random) -> dict[str, Architecture]:

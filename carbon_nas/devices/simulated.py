@@ -17,6 +17,9 @@ class SimulatedDevice:
         self.target = target
         self._call_ms, self._ms_per_mega_mac = call_ms, ms_per_mega_mac
 
+    def check(self) -> None:
+        """Find nothing missing."""
+
     def time(
         self, subjects: Sequence[Subject], *, passes: int, rng: random.Random, anchor_ms: float | None = None
     ) -> Timing:

@@ -59,6 +59,6 @@ class Profiling:
         device, plan = scenario.device, self._plan
         if plan.tables is None:
             return profile(device, self._space, self._num_classes, plan, context.rng)
-        table = find_table(Path(plan.tables), device.target.name)
+        table = find_table(Path(plan.tables).resolve(), device.target.name)
         table.check_space(self._space, self._num_classes)
         return check_table(device, table, self._space, plan, context.rng)

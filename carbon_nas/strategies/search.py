@@ -26,10 +26,13 @@ Scores = NDArray[np.float64]
 Score = Callable[[Population], Scores]
 """What judges a population, (N,); higher is better."""
 
-# Rounds of proposals for one generation, and by how much one may exceed what is needed: at the most so many times as
-# many proposals as places, then a generation stays smaller than planned. Crossovers stop as soon as a round is of less
-# use than that: in a population that has converged nearly all of them are old, and mutants are at hand.
-_ROUNDS, _EXCESS = 16, 16
+# Rounds of proposals for the first generation, from which all others come, and for each other one, and by how much a
+# round may exceed what is needed: so many times as many proposals as places. Then a generation stays smaller than
+# planned: under a limit that few meet, more rounds propose several times as many and found nothing better.
+_FIRST_ROUNDS, _ROUNDS, _EXCESS = 16, 4, 16
+# Crossovers end as soon as a round is of less use than that: in a population that has converged nearly all of them are
+# old, and mutants are at hand.
+_LEAST_RATE = 1 / _EXCESS
 # Arrays of a few rows cost as much as arrays of some more.
 _LEAST = 32
 # Prediction by arrays and by the table differ in the last digits: what is exactly at the limit meets it.
@@ -44,7 +47,7 @@ class SearchPlan(BaseModel):
     population: int = Field(default=100, ge=4)
     generations: int = Field(default=500, ge=0)
     """At most; a search ends before if nothing new can be proposed."""
-    parent_fraction: float = Field(default=0.25, gt=0, le=1)
+    parent_fraction: float = Field(default=0.25, gt=0, lt=1)
     mutation_fraction: float = Field(default=0.5, ge=0, le=1)
     mutation_probability_fraction: float = Field(default=0.1, gt=0, le=1)
     resolution_probability_fraction: float = Field(default=0.5, ge=0, le=1)
@@ -54,8 +57,8 @@ class SearchPlan(BaseModel):
 
     @property
     def parents(self) -> int:
-        """How many survive a generation."""
-        return max(2, round(self.population * self.parent_fraction))
+        """How many survive a generation: two to cross at the least, and not all of it, or nothing new is tried."""
+        return min(max(2, round(self.population * self.parent_fraction)), self.population - 1)
 
     @property
     def evaluations(self) -> int:
@@ -65,8 +68,9 @@ class SearchPlan(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
-    """An architecture with its score, None if it was not scored, and its predicted latency."""
+    """An architecture with its score, None if it was not scored, its predicted latency, and its place from 0."""
 
+    place: int
     architecture: Architecture
     accuracy_fraction: float | None
     predicted_ms: float
@@ -80,12 +84,14 @@ class Ranking:
         population: the best that a search found.
         accuracy_fraction: what each was scored.
         predicted_ms: what each takes by the table.
+        proposed: how many the search proposed, those that were too slow or not new included.
         scored: how many distinct architectures the search scored, those that are not kept included.
     """
 
     population: Population
     accuracy_fraction: Scores
     predicted_ms: NDArray[np.float64]
+    proposed: int
     scored: int
 
     def __len__(self) -> int:
@@ -93,6 +99,7 @@ class Ranking:
 
     def __getitem__(self, number: int) -> Ranked:
         return Ranked(
+            place=number,
             architecture=self.population[number],
             accuracy_fraction=float(self.accuracy_fraction[number]),
             predicted_ms=float(self.predicted_ms[number]),
@@ -140,7 +147,11 @@ def evolve(space: SearchSpace, constraint: Constraint, score: Score, plan: Searc
         scores, scored = np.concatenate((scores, score(children))), scored + len(children)
     order = np.argsort(-scores, kind="stable")[: plan.kept]
     return Ranking(
-        population=found.take(order), accuracy_fraction=scores[order], predicted_ms=found_ms[order], scored=scored
+        population=found.take(order),
+        accuracy_fraction=scores[order],
+        predicted_ms=found_ms[order],
+        proposed=proposals.made,
+        scored=scored,
     )
 
 
@@ -148,22 +159,25 @@ _Found = tuple[Population, NDArray[np.float64]]
 
 
 class _Proposals:
-    """Proposes architectures within the limit, each only once."""
+    """Proposes architectures within the limit, each only once, and counts all that were made to find them."""
 
     def __init__(self, space: SearchSpace, constraint: Constraint, plan: SearchPlan, rng: np.random.Generator) -> None:
         self._space, self._plan, self._rng = space, plan, rng
         self._latency: AdditiveLatency = constraint.check(space)
         self._limit_ms = constraint.limit_ms * _ROUNDING_RATIO
         self._seen: set[bytes] = set()
+        self.made = 0
 
     def first(self) -> _Found:
         """Draw the first generation at random; where chance rarely meets the limit, go out from what does."""
         wanted = self._plan.population
-        found = self._gather(wanted, lambda count: Population.sampled(self._space, count, self._rng))
+        found = self._gather(
+            wanted, lambda count: Population.sampled(self._space, count, self._rng), rounds=_FIRST_ROUNDS
+        )
         if len(found[0]) < wanted:
             fastest = Population.of(self._space, [self._latency.fastest()])
             found = _joined(found, self._gather(1, lambda _: fastest))
-        for _ in range(_ROUNDS):
+        for _ in range(_FIRST_ROUNDS):
             more = self._gather(wanted - len(found[0]), self._mutants_of(found[0]))
             if not len(more[0]):
                 break
@@ -174,7 +188,7 @@ class _Proposals:
         """Propose mutants and crossovers of parents; mutants take the places of crossovers that are not new."""
         places = self._plan.population - self._plan.parents
         crossovers = 0 if len(parents) < 2 else places - round(self._plan.mutation_fraction * places)
-        crossed = self._gather(crossovers, self._crossovers_of(parents), least_rate=1 / _EXCESS)
+        crossed = self._gather(crossovers, self._crossovers_of(parents), least_rate=_LEAST_RATE)
         return _joined(crossed, self._gather(places - len(crossed[0]), self._mutants_of(parents)))
 
     def _mutants_of(self, parents: Population) -> Callable[[int], Population]:
@@ -197,14 +211,22 @@ class _Proposals:
 
         return crossovers
 
-    def _gather(self, wanted: int, propose: Callable[[int], Population], *, least_rate: float = 0.0) -> _Found:
-        """Propose until there are enough within the limit that are new, or proposing more is no use."""
+    def _gather(
+        self,
+        wanted: int,
+        propose: Callable[[int], Population],
+        *,
+        rounds: int = _ROUNDS,
+        least_rate: float = 0.0,
+    ) -> _Found:
+        """Propose until enough are new and within the limit, for some rounds, or until less than a share of one is."""
         rate, found = 1.0, _nothing(self._space)
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             missing = wanted - len(found[0])
             if missing <= 0 or rate < least_rate:
                 break
             proposed = propose(max(_LEAST, math.ceil(missing / max(rate, 1 / _EXCESS))))
+            self.made += len(proposed)
             predicted_ms = self._latency.predict_ms(proposed)
             rows = self._new(proposed, np.flatnonzero(predicted_ms <= self._limit_ms), missing)
             found = _joined(found, (proposed.take(rows), predicted_ms[rows]))

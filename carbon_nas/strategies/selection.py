@@ -130,7 +130,7 @@ def _time_the_fastest(walk: _Walk, ranking: Ranking, constraint: Constraint, pla
         walk.time(candidate)
     if not walk.finalists and arch not in walk.measured_ms:
         predicted_ms = constraint.table.predict_ms(space, arch)
-        walk.time(Ranked(architecture=arch, accuracy_fraction=None, predicted_ms=predicted_ms))
+        walk.time(Ranked(place=len(ranking), architecture=arch, accuracy_fraction=None, predicted_ms=predicted_ms))
 
 
 def _chosen(
@@ -141,14 +141,16 @@ def _chosen(
     scored: int,
     ranked_by: Literal["predictor", "supernet"],
 ) -> tuple[Architecture, Selection]:
-    # Finalists stand in the order of the ranking, and so the first of equals is taken.
+    # They were timed in another order: what a correction held back may have been timed later. In the order of the
+    # ranking the first of equals is the best.
+    finalists = sorted(walk.finalists, key=lambda finalist: finalist.place)
     if score is None:
-        one = walk.finalists[0]
+        one = finalists[0]
         validation = one.accuracy_fraction if ranked_by == "supernet" else None
     else:
-        measured = [score(finalist.architecture) for finalist in walk.finalists]
+        measured = [score(finalist.architecture) for finalist in finalists]
         validation = max(measured)
-        one = walk.finalists[measured.index(validation)]
+        one = finalists[measured.index(validation)]
     return one.architecture, Selection(
         scenario=scenario,
         scored=scored,

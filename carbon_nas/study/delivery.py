@@ -12,6 +12,8 @@ from carbon_nas.files import sha256
 from carbon_nas.ledger.records import Result
 from carbon_nas.supernet.onnx_graph import INPUT, OUTPUT
 from carbon_nas.supernet.space import SearchSpace
+from carbon_nas.training.images import RESIZE_METHOD
+from carbon_nas.training.workload import Picture
 
 __all__ = ["DESCRIPTION", "Delivery", "NETWORK", "WEIGHTS", "damaged_file", "describe", "read_delivery"]
 
@@ -24,7 +26,8 @@ _LEGEND = {
     "included; d, the number of blocks that are used of each stage, from its first; r, the side of the image in pixels",
     "layers": "the same spelled out, from the image to the logits; size is the side of a layer's input in pixels, "
     "h_swish is x relu6(x + 3) / 6, squeeze_channels the hidden units of squeeze-excite, null without it",
-    "input": "float32; normalisation says what is done to the pixels before, null if it is not known",
+    "input": "float32; channels in their order; steps, what is done to a picture from first to last, and in_words the "
+    "same as a sentence; normalisation, what the step of that name does to every pixel; null is not known",
     "delivered": "accuracy on the test split; latency end to end for one call on the scenario's device; parameters; "
     "multiply-accumulates of one image; null is not known",
     "files": "SHA-256 of the files beside this one; null is not there",
@@ -42,7 +45,10 @@ class _Input(BaseModel):
     model_config = _STRICT
 
     shape: tuple[str | int, ...]
+    channels: tuple[str, ...] | None = None
+    steps: tuple[dict[str, Any], ...] | None = None
     normalisation: str | dict[str, Any] | None
+    in_words: str | None = None
 
 
 class _Delivered(BaseModel):
@@ -101,6 +107,7 @@ def describe(
     strategy: str,
     seed: int,
     normalisation: str | dict[str, Any] | None,
+    picture: Picture | None,
     classes: tuple[str, ...] | None,
     weights_sha256: str,
 ) -> Delivery:
@@ -116,7 +123,7 @@ def describe(
         in_channels=space.in_channels,
         num_classes=num_classes,
         classes=classes,
-        input=_Input(shape=("batch", space.in_channels, arch.resolution, arch.resolution), normalisation=normalisation),
+        input=_input(space.in_channels, arch.resolution, picture, normalisation),
         delivered=_Delivered(
             workload=result.workload,
             accuracy_fraction=result.accuracy_fraction,
@@ -132,6 +139,47 @@ def describe(
         onnx_opset=None,
         without_onnx_because=None,
     )
+
+
+def _input(
+    in_channels: int, resolution: int, picture: Picture | None, normalisation: str | dict[str, Any] | None
+) -> _Input:
+    shape = ("batch", in_channels, resolution, resolution)
+    if picture is None:
+        return _Input(shape=shape, normalisation=normalisation)
+    steps: list[dict[str, Any]] = [{"step": "take", "part": picture.part, "side_fraction": picture.side_fraction}]
+    if picture.method is None:
+        steps[0]["side"] = picture.side
+    else:
+        steps.append({"step": "resize", "side": picture.side, "method": picture.method})
+    steps.append({"step": "normalise"})
+    if picture.side != resolution:
+        steps.append({"step": "resize", "side": resolution, "method": RESIZE_METHOD})
+    words = ", then ".join(_words(step, picture, normalisation) for step in steps)
+    return _Input(
+        shape=shape,
+        channels=picture.channels,
+        steps=tuple(steps),
+        normalisation=normalisation,
+        in_words=f"{words[0].upper()}{words[1:]}.",
+    )
+
+
+def _words(step: dict[str, Any], picture: Picture, normalisation: str | dict[str, Any] | None) -> str:
+    match step["step"]:
+        case "take":
+            inner = f", of it the middle {step['side_fraction']:.1%} of each side" if step["side_fraction"] < 1 else ""
+            pixels = f", of {step['side']} by {step['side']} pixels" if "side" in step else ""
+            channels = (
+                "the order of the data" if picture.channels is None else f"the order {', '.join(picture.channels)}"
+            )
+            return f"take {step['part']}{inner}{pixels}, its channels in {channels}"
+        case "resize":
+            return f"bring it to {step['side']} by {step['side']} pixels ({step['method']})"
+    if normalisation is None:
+        return "normalise it in a way that is not known"
+    how = normalisation if isinstance(normalisation, str) else normalisation.get("formula", "normalisation")
+    return f"make float32 of every pixel by {how}"
 
 
 def read_delivery(folder: Path) -> Delivery | None:

@@ -119,9 +119,12 @@ class Study(BaseModel):
     def identity(self) -> dict[str, Any]:
         """Return what makes a recorded run this study.
 
-        The number of seeds does not: more can be added later. Nor does where the data lies, but what it is.
+        The number of seeds does not: more can be added later. Nor does where data and latency tables lie, but what they
+        are.
         """
-        return self.model_dump(mode="json", exclude={"seeds", "data", "device"})
+        return self.model_dump(
+            mode="json", exclude={"seeds": True, "data": True, "device": True, "profile": {"tables"}}
+        )
 
 
 def built_in_studies() -> list[str]:

@@ -11,6 +11,7 @@ import torch
 
 import carbon_nas
 from carbon_nas.devices.catalog import Device, Target, device_for
+from carbon_nas.devices.kept_table import kept_digests
 from carbon_nas.devices.latency_table import LatencyTable
 from carbon_nas.errors import UsageError
 from carbon_nas.ledger.folding import begun, read_run
@@ -56,6 +57,8 @@ def _training_device(name: str | None) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros((), device=device).item()  # Of devices that hold no numbers, too, an empty tensor can be made.
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # Networks are timed on the GPU that they are trained on.
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(
@@ -134,6 +137,8 @@ class Runner:
         data = None if study.data is None else Path(study.data)
         workload = load_workload(study.workload, data=data, resolution=study.resolutions[-1])
         self._identity = {**study.identity(), "images": workload.digest, "trained_on": self._device.type}
+        if study.profile.tables is not None:
+            self._identity["tables"] = kept_digests(Path(study.profile.tables), study.scenarios)
         # All of them are read before the first is judged: damage is worse news than a difference.
         paths = sorted((self._folder / "ledger").glob("*.jsonl"))
         for run in filter(None, [_read_if_begun(path) for path in paths]):
@@ -165,6 +170,7 @@ class Runner:
             workload.num_classes,
             made_by=strategy.made_by,
             normalisation=workload.normalisation,
+            picture=workload.picture,
             classes=workload.class_names,
         )
         if isinstance(strategy, OnceForAll):
@@ -174,6 +180,9 @@ class Runner:
         if self._warm:
             return
         self._warm = True
+        # Here, for a study that is finished is redrawn on machines without its devices; and before anything is paid.
+        for scenario in self._scenarios:
+            scenario.device.check()
         # The first step of a process loads code and builds kernels, which takes seconds. Whoever trains first must not
         # pay that for all, so a network that nobody keeps takes one step before anything is metered.
         net = ElasticMobileNetV3(self._space, num_classes=2).to(self._device)

@@ -35,6 +35,7 @@ from carbon_nas.supernet.architecture import Architecture
 from carbon_nas.supernet.onnx_graph import OPSET, onnx_bytes
 from carbon_nas.supernet.space import SearchSpace
 from carbon_nas.supernet.static import StaticMobileNetV3
+from carbon_nas.training.workload import Picture
 
 __all__ = ["MODELS", "load_shipped", "ship", "ship_run"]
 
@@ -53,6 +54,7 @@ def ship_run(
     *,
     made_by: str,
     normalisation: str | Mapping[str, Any] | None = None,
+    picture: Picture | None = None,
     classes: Sequence[str] | None = None,
 ) -> Mapping[str, Path | None]:
     """Ship what a finished run of a strategy delivers, and return the folder of each scenario.
@@ -67,6 +69,7 @@ def ship_run(
         num_classes: of the workload.
         made_by: the name of the phase that left the delivered weights.
         normalisation: what is done to pixels before the network sees them, if it is known.
+        picture: how pictures become those pixels, if it is known.
         classes: the names of the classes, in the order of the logits, if they are known.
 
     Raises:
@@ -91,6 +94,7 @@ def ship_run(
                 strategy=run.header.strategy,
                 seed=run.header.seed,
                 normalisation=normalisation,
+                picture=picture,
                 classes=classes,
             )
     return shipped
@@ -106,6 +110,7 @@ def ship(
     strategy: str,
     seed: int,
     normalisation: str | Mapping[str, Any] | None = None,
+    picture: Picture | None = None,
     classes: Sequence[str] | None = None,
 ) -> Path:
     """Write one delivered network, and return its folder. One that is there already, and whole, is left alone.
@@ -119,6 +124,7 @@ def ship(
         strategy: that found it.
         seed: of the run.
         normalisation: what is done to pixels before the network sees them, if it is known.
+        picture: how pictures become those pixels, if it is known.
         classes: the names of the classes, in the order of the logits, if they are known.
 
     Raises:
@@ -134,6 +140,7 @@ def ship(
         strategy=strategy,
         seed=seed,
         normalisation=dict(normalisation) if isinstance(normalisation, Mapping) else normalisation,
+        picture=picture,
         classes=None if classes is None else tuple(classes),
         weights_sha256=sha256(weights),
     )

@@ -5,7 +5,7 @@ Shape letters: B batch, C channels, H height, W width.
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,20 @@ from torch import Tensor
 
 from carbon_nas.errors import UsageError
 from carbon_nas.training.augmentation import SHIFT_AND_CONTRAST
-from carbon_nas.training.images import Normalisation, Split
+from carbon_nas.training.images import Normalisation, Split, pieces
 from carbon_nas.training.partition import permutation, stratified
-from carbon_nas.training.workload import Workload, digest_of, wrong_layout
+from carbon_nas.training.workload import Picture, Workload, digest_of, wrong_layout
 
 __all__ = ["ARRAYS_LAYOUT", "arrays"]
 
 ARRAYS_LAYOUT = (
     "a folder with images.npy and labels.npy, or one .npz with images and labels; or with train_images, train_labels "
-    "and the same for validation and test; images are (N,H,W), (N,H,W,C) or (N,C,H,W) of uint8 or floats"
+    "and the same for validation and test; images are (N,H,W), (N,H,W,C) or (N,C,H,W) of floats "
+    "or whole numbers from 0 to 255"
 )
 _PREFIXES = {"train": ("train_", ""), "validation": ("validation_", "val_"), "test": ("test_",)}
 _CHANNELS = (1, 2, 3, 4)
+_FULL_SCALE = 255
 
 _Array = np.ndarray[Any, Any]
 
@@ -40,7 +42,7 @@ def arrays(data: Path) -> Workload:
         UsageError: if they are not there, hold other things, or do not fit together.
     """
     read = _read(data)
-    found = {part: pair for part in _PREFIXES if (pair := _pair(read, part, data)) is not None}
+    found = {part: pair for part in _PREFIXES for pair in [_pair(read, part, data)] if pair is not None}
     if "train" not in found:
         raise wrong_layout("there are no images to learn from in it", where=data, layout=ARRAYS_LAYOUT)
     kinds = {(images.dtype, images.shape[1]) for images, _ in found.values()}
@@ -51,12 +53,12 @@ def arrays(data: Path) -> Workload:
     missing = [part for part in ("validation", "test") if part not in found]
     orders = {part: permutation(len(labels)) for part, (_, labels) in found.items()}
     if missing:
-        images, labels = found["train"]
         names = [str(number) for number in range(classes)]
-        orders |= stratified(labels, names, missing, where=str(data))
-        found |= dict.fromkeys(missing, (images, labels))
-    shuffled = {part: (images[orders[part]], labels[orders[part]]) for part, (images, labels) in found.items()}
-    splits = _normalised(shuffled)
+        orders |= stratified(found["train"][1], names, missing, where=str(data))
+    shuffled = {part: _chosen(found["train"], orders[part]) for part in missing}
+    # One after the other, and each let go: memory holds the images twice and not more often.
+    shuffled |= {part: _chosen(found.pop(part), orders[part]) for part in tuple(found)}
+    splits, pixels = _normalised(shuffled)
     cut_off = f", {' and '.join(missing)} cut from them" if missing else ""
     return Workload(
         name="arrays",
@@ -66,13 +68,15 @@ def arrays(data: Path) -> Workload:
         digest=digest,
         # Not mirrored: nobody knows whether these are photographs or letters, which have no mirror image.
         augmentation=SHIFT_AND_CONTRAST,
+        pixels=pixels,
+        picture=Picture(channels=None, part="the middle square", side=shuffled["train"][0].shape[-1]),
         train=splits["train"],
         validation=splits["validation"],
         test=splits["test"],
     )
 
 
-def _read(data: Path) -> Mapping[str, _Array]:
+def _read(data: Path) -> dict[str, _Array]:
     """Read the arrays that may be wanted, by name, from a folder, an archive, or a folder with one archive."""
     wanted = [prefix + kind for prefixes in _PREFIXES.values() for prefix in prefixes for kind in ("images", "labels")]
     if not data.exists():
@@ -97,7 +101,7 @@ def _read(data: Path) -> Mapping[str, _Array]:
         raise wrong_layout(f"this cannot be read ({error})", where=path, layout=ARRAYS_LAYOUT) from error
 
 
-def _pair(found: Mapping[str, _Array], part: str, data: Path) -> tuple[Tensor, Tensor] | None:
+def _pair(found: dict[str, _Array], part: str, data: Path) -> tuple[Tensor, Tensor] | None:
     prefixes = [prefix for prefix in _PREFIXES[part] if {f"{prefix}images", f"{prefix}labels"} & set(found)]
     if not prefixes:
         return None
@@ -107,7 +111,8 @@ def _pair(found: Mapping[str, _Array], part: str, data: Path) -> tuple[Tensor, T
     for name in names:
         if name not in found:
             raise wrong_layout(f"there is no {name}", where=data, layout=ARRAYS_LAYOUT)
-    images, labels = _images(found[names[0]], names[0], data), _labels(found[names[1]], names[1], data)
+    # Taken out, for images fill the memory, and the next part needs it.
+    images, labels = _images(found.pop(names[0]), names[0], data), _labels(found.pop(names[1]), names[1], data)
     if len(images) != len(labels) or not len(labels):
         what = f"{names[0]} holds {len(images)} images and {names[1]} {len(labels)} labels"
         raise wrong_layout(what, where=data, layout=ARRAYS_LAYOUT)
@@ -116,8 +121,8 @@ def _pair(found: Mapping[str, _Array], part: str, data: Path) -> tuple[Tensor, T
 
 def _images(array: _Array, name: str, data: Path) -> Tensor:
     """Return the middle squares of images, of shape (B, C, H, W)."""
-    if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise wrong_layout(f"{name} holds {array.dtype}, not uint8 or floats", where=data, layout=ARRAYS_LAYOUT)
+    if array.dtype.kind not in "fiu":
+        raise wrong_layout(f"{name} holds {array.dtype}, not numbers", where=data, layout=ARRAYS_LAYOUT)
     last, second = array.ndim == 4 and array.shape[3] in _CHANNELS, array.ndim == 4 and array.shape[1] in _CHANNELS
     if (array.ndim != 3 and last == second) or 0 in array.shape:
         what = f"{name} has the shape {array.shape}, and its channels cannot be told"
@@ -127,19 +132,21 @@ def _images(array: _Array, name: str, data: Path) -> Tensor:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = placed[:, :, top : top + side, left : left + side]
-    # Also brings foreign byte orders to this machine's.
+    whole = array.dtype.kind in "iu"
+    if whole and array.dtype != np.uint8 and (square.min() < 0 or square.max() > _FULL_SCALE):
+        what = f"{name} holds whole numbers from {square.min()} to {square.max()}, not from 0 to {_FULL_SCALE}"
+        raise wrong_layout(what, where=data, layout=ARRAYS_LAYOUT)
+    # Also brings foreign byte orders to this machine's; what is in the right form is not copied.
     with np.errstate(over="ignore"):
-        tensor = torch.from_numpy(
-            np.array(square, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C")
-        )
-    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        tensor = torch.from_numpy(np.ascontiguousarray(square, dtype=np.uint8 if whole else np.float32))
+    if not whole and not all(bool(some.isfinite().all()) for some in pieces(tensor)):
         raise UsageError(f"{name} holds values that are no finite numbers", where=str(data), cure="mend the array")
     return tensor
 
 
 def _labels(array: _Array, name: str, data: Path) -> Tensor:
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.ndim != 1 or array.dtype.kind not in "iu":
+    if flat.ndim != 1 or array.dtype.kind not in "biu":
         what = f"{name} holds {array.dtype} of shape {array.shape}, not one whole number for each image"
         raise wrong_layout(what, where=data, layout=ARRAYS_LAYOUT)
     return torch.from_numpy(flat.astype(np.int64))
@@ -157,18 +164,39 @@ def _count_classes(labels: Mapping[str, Tensor], data: Path) -> int:
     return len(learnt)
 
 
-def _normalised(parts: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Split]:
+def _chosen(pair: tuple[Tensor, Tensor], order: Tensor) -> tuple[Tensor, Tensor]:
+    images, labels = pair
+    return images[order], labels[order]
+
+
+def _normalised(parts: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, Split], dict[str, Any] | None]:
+    """Return the parts, and of floats what was done to them; bytes stay as they are until they are used."""
     learnt = parts["train"][0]
     if not learnt.is_floating_point():
         normalisation = Normalisation.fitted(learnt)
         return {
             part: Split(images=images, labels=labels, normalisation=normalisation)
             for part, (images, labels) in parts.items()
-        }
-    mean = learnt.mean((0, 2, 3), dtype=torch.float64)[:, None, None]
-    deviation = (learnt.to(torch.float64) - mean).square().mean((0, 2, 3)).sqrt()[:, None, None]
+        }, None
+    mean = _mean(learnt, lambda values: values)
+    deviation = _mean(learnt, lambda values: (values - mean).square()).sqrt()
     deviation = torch.where(deviation > 0, deviation, 1.0)  # A channel may be constant.
-    return {
-        part: Split(images=((images - mean) / deviation).to(torch.float32), labels=labels)
-        for part, (images, labels) in parts.items()
+    for images, _ in parts.values():
+        # In place and a few at a time: images may fill half of the memory.
+        for some in pieces(images):
+            some.copy_((some - mean) / deviation)
+    splits = {part: Split(images=images, labels=labels) for part, (images, labels) in parts.items()}
+    return splits, {
+        "formula": "(pixel - mean) / deviation",
+        "mean": mean.flatten().tolist(),
+        "deviation": deviation.flatten().tolist(),
     }
+
+
+def _mean(images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the mean of every channel's changed values, in float64 and of shape (C, 1, 1)."""
+    # Into one tensor, for small ones that stay would sit in the holes that the pieces leave, and each take a new one.
+    total = torch.zeros(images.shape[1], dtype=torch.float64)
+    for some in pieces(images):
+        total += change(some.to(torch.float64)).sum((0, 2, 3))
+    return (total / (images.numel() // images.shape[1]))[:, None, None]

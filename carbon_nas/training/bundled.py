@@ -6,7 +6,7 @@ from torch import Tensor
 from carbon_nas.errors import MissingExtra
 from carbon_nas.training.images import Normalisation, Split
 from carbon_nas.training.partition import cut
-from carbon_nas.training.workload import Workload, digest_of
+from carbon_nas.training.workload import GREY, Picture, Workload, digest_of
 
 __all__ = ["DIGITS_SIZES", "MNIST5K_SIZES", "digits", "mnist5k"]
 
@@ -30,10 +30,12 @@ def digits() -> Workload:
         raise MissingExtra.of(error.name) from error
 
     bunch = load_digits()
+    # Their pixels go from 0 to 16.
     images = torch.as_tensor(bunch.images, dtype=torch.float32)[:, None] / 8.0 - 1.0
     labels = torch.as_tensor(bunch.target, dtype=torch.int64)
+    source = "scikit-learn load_digits (UCI optdigits)"
     return _of_digits(
-        "digits", images, labels, DIGITS_SIZES, normalisation=None, source="scikit-learn load_digits (UCI optdigits)"
+        "digits", images, labels, DIGITS_SIZES, pixels="pixel / 8 - 1, pixels from 0 to 16", source=source
     )
 
 
@@ -68,8 +70,9 @@ def _of_digits(
     labels: Tensor,
     sizes: dict[str, int],
     *,
-    normalisation: Normalisation | None,
     source: str,
+    normalisation: Normalisation | None = None,
+    pixels: str | None = None,
 ) -> Workload:
     parts = {
         part: Split(images=images[chosen], labels=labels[chosen], normalisation=normalisation)
@@ -82,6 +85,8 @@ def _of_digits(
         source=source,
         digest=digest_of(tensor for split in parts.values() for tensor in (split.images, split.labels)),
         class_names=tuple("0123456789"),
+        pixels=pixels,
+        picture=Picture(channels=GREY, part="the whole picture", side=images.shape[-1]),
         train=parts["train"],
         validation=parts["validation"],
         test=parts["test"],

@@ -4,10 +4,15 @@ Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 20
 https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
+import bz2
+import gzip
+import lzma
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import torch
 from torch import Tensor
@@ -16,11 +21,14 @@ from carbon_nas.errors import UsageError
 from carbon_nas.training.augmentation import CIFAR_CROP
 from carbon_nas.training.images import Normalisation, Split
 from carbon_nas.training.partition import cut
-from carbon_nas.training.workload import Workload, digest_of, readable, wrong_layout
+from carbon_nas.training.workload import RGB, Picture, Workload, digest_of, readable, wrong_layout
 
 __all__ = ["CIFAR10", "CIFAR100", "CifarLayout", "VALIDATION_IMAGES", "cifar"]
 
 _CHANNELS, _SIDE = 3, 32
+_READ_BYTES = 2**20
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+"""How packed files begin. Source: RFC 1952, section 2.3.1; the formats of bzip2 and .xz."""
 VALIDATION_IMAGES = 5_000
 """Cut from the 50,000 to learn from, as He et al. (CVPR 2016, section 4.2) do: 45,000 and 5,000."""
 
@@ -108,6 +116,7 @@ def cifar(layout: CifarLayout, data: Path) -> Workload:
         source=f"{layout.title}, binary version (Krizhevsky 2009)",
         digest=digest_of((images, labels, test_images, test_labels)),
         augmentation=CIFAR_CROP,
+        picture=Picture(channels=RGB, part="the whole picture", side=_SIDE),
         train=train,
         validation=validation,
         test=Split(images=test_images, labels=test_labels, normalisation=normalisation),
@@ -139,14 +148,17 @@ def _archived(layout: CifarLayout, archive: Path) -> Mapping[str, bytes]:
     wanted = {*layout.train, layout.test}
     found, seen = {}, {archive.name}
     try:
-        with tarfile.open(archive, "r:*") as packed:
+        with _unpacked(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as packed:
             for member in packed:
                 name = PurePosixPath(member.name).name
                 seen.add(name + "/" * member.isdir())
                 file = packed.extractfile(member) if name in wanted else None
                 if file is not None:
                     found[name] = file.read()
-    except (OSError, EOFError, tarfile.TarError) as error:
+            # To its very end, behind which its checksum is: tar stops earlier, and damage would go unnoticed.
+            while stream.read(_READ_BYTES):
+                pass
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         _refuse_pickles(layout, {archive.name}, archive)
         what = f"this is no archive that can be read ({error})"
         raise wrong_layout(what, where=archive, layout=layout.words) from error
@@ -155,6 +167,16 @@ def _archived(layout: CifarLayout, archive: Path) -> Mapping[str, bytes]:
         what = f"the archive has no {', '.join(sorted(wanted - set(found)))}"
         raise wrong_layout(what, where=archive, layout=layout.words)
     return found
+
+
+def _unpacked(archive: Path) -> IO[bytes] | gzip.GzipFile:
+    with archive.open("rb") as file:
+        start = file.read(len(_XZ))
+    if start.startswith(_GZIP):
+        return gzip.open(archive)
+    if start.startswith(_BZIP2):
+        return bz2.open(archive)
+    return lzma.open(archive) if start.startswith(_XZ) else archive.open("rb")
 
 
 def _refuse_pickles(layout: CifarLayout, seen: set[str], where: Path) -> None:

@@ -5,19 +5,29 @@ Shape letters: B batch, C channels, H height, W width.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Images", "Normalisation", "Split", "resize"]
+__all__ = ["Images", "Normalisation", "RESIZE_METHOD", "Split", "pieces", "resize"]
 
 _FULL_SCALE = 255
+RESIZE_METHOD = "bilinear without antialiasing, pixel centres at halves (torch interpolate, align_corners=False)"
+"""How `resize` interpolates, for whoever is to do the same."""
+_AT_ONCE = 2**20
+"""Pixels: 8 MB in the widest type, small beside any set of images that matters, and still few pieces."""
+
+
+def pieces(images: Tensor) -> Iterator[Tensor]:
+    """Yield images a few at a time, so that what is made of them takes little memory."""
+    count = max(1, _AT_ONCE // max(1, images[:1].numel()))
+    return (images[start : start + count] for start in range(0, len(images), count))
 
 
 def resize(x_BCHW: Tensor, resolution: int) -> Tensor:
-    """Interpolate square images to another size; the memory format becomes channels-last, which CPUs prefer."""
+    """Interpolate square images to another size, as `RESIZE_METHOD` says, in channels-last, which CPUs prefer."""
     if x_BCHW.shape[-1] != resolution:
         x_BCHW = F.interpolate(x_BCHW, size=(resolution, resolution), mode="bilinear", align_corners=False)
     return x_BCHW.contiguous(memory_format=torch.channels_last)
@@ -29,6 +39,11 @@ class Images(Protocol):
     @property
     def labels(self) -> Tensor:
         """Return the labels, of shape (B,), on the device."""
+        ...
+
+    @property
+    def normalisation(self) -> "Normalisation | None":
+        """Return what makes floats of bytes; None: they come as floats."""
         ...
 
     def __len__(self) -> int: ...
@@ -78,12 +93,22 @@ class Normalisation:
         means, deviations = [], []
         for channel in range(images.shape[1]):
             # Counted, not summed: exact for any number of images, and without a copy of them in floats.
-            counts = torch.bincount(images[:, channel].reshape(-1), minlength=_FULL_SCALE + 1).to(torch.float64)
+            some = [torch.bincount(piece.flatten(), minlength=_FULL_SCALE + 1) for piece in pieces(images[:, channel])]
+            counts = torch.stack(some).sum(0).to(torch.float64)
             mean = float((counts * levels).sum() / counts.sum())
             variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
             means.append(mean)
             deviations.append(max(variance**0.5, 1.0 / _FULL_SCALE))  # A channel may be constant.
         return cls.of(tuple(means), tuple(deviations))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values, in words that need no program: full scale, and a mean and a deviation per channel."""
+        return {
+            "formula": "(pixel / full_scale - mean) / deviation",
+            "full_scale": _FULL_SCALE,
+            "mean": self.mean.flatten().tolist(),
+            "deviation": self.deviation.flatten().tolist(),
+        }
 
     def to(self, device: torch.device) -> "Normalisation":
         """Return it on another device."""

@@ -39,6 +39,9 @@ class DeviceContract:
     def test_a_device_knows_its_target(self, device, target):
         assert device.target == target
 
+    def test_a_device_that_can_be_run_here_finds_nothing_missing(self, device):
+        device.check()
+
     def test_every_subject_gets_a_time(self, device):
         timing = device.time(SUBJECTS, passes=2, rng=random.Random(0))
         assert timing.latency_ms.keys() == {subject.key for subject in SUBJECTS}

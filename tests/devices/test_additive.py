@@ -45,14 +45,6 @@ def test_of_nobody_nothing_is_predicted():
 
 @few
 @given(seeds)
-def test_the_fastest_is_that_of_the_table(seed):
-    for space in SPACES:
-        table = random_table(space, seed)
-        assert AdditiveLatency.of(table, space).fastest() == table.fastest(space)
-
-
-@few
-@given(seeds)
 def test_nothing_is_faster_even_where_a_fit_left_entries_below_zero(seed):
     table = random_table(TINY, seed, low=-1.0)
     latency = AdditiveLatency.of(table, TINY)

@@ -13,11 +13,12 @@ from carbon_nas.devices import (
     OnnxDevice,
     SimulatedDevice,
     anchoring,
-    check_runnable,
     device_for,
+    host,
     target_named,
 )
 from carbon_nas.devices.catalog import Subject
+from carbon_nas.devices.fingerprint import fingerprint
 from carbon_nas.errors import UnknownName, UsageError
 from tests.contracts.device import SUBJECTS, DeviceContract, here
 
@@ -103,7 +104,7 @@ def test_every_target_has_its_device_and_asking_for_it_fails_nowhere(target):
 
 @pytest.mark.parametrize("name", [*CPU, "onnx-b1", "onnx-b32"])
 def test_what_needs_no_gpu_can_be_run_here(name):
-    check_runnable(target_named(name))
+    device_for(target_named(name)).check()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU")
@@ -112,11 +113,27 @@ def test_a_gpu_that_is_not_there_is_refused_when_it_is_to_work_and_when_it_is_as
     target = target_named(name)
     refused = f"target {name}: this target needs an NVIDIA GPU.*torch.cuda.is_available"
     with pytest.raises(UsageError, match=refused):
-        check_runnable(target)
+        device_for(target).check()
     with pytest.raises(UsageError, match=refused):
         HostDevice(target).time(SUBJECTS, passes=1, rng=rng())
     with pytest.raises(UsageError, match=refused):
         HostDevice(target).run(SUBJECTS[0], duration_s=0.0)
+
+
+def test_of_several_gpus_the_current_one_is_timed_and_waited_for_and_named(monkeypatch):
+    """Only as far as it can be seen without one: which GPU PyTorch is asked about."""
+    waited, named = [], []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda place=0: named.append(place) or "A GPU")
+    device = HostDevice(target_named("cuda-b1"))
+    place = device._place()
+    assert place == torch.device("cuda", 1)
+    host._waited_for(lambda: None, place)()
+    assert waited == [place]
+    assert fingerprint(device.target)["gpu_model"] == "A GPU"
+    assert named == [1]
 
 
 def test_the_host_says_how_much_its_speed_moved(short_samples):

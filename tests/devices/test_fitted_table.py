@@ -2,13 +2,14 @@
 
 import csv
 import json
+import math
 import random
 import statistics
 from dataclasses import replace
 
 import pytest
 
-from carbon_nas.devices.fitted_table import FEWEST_PAIRS, MeasuredPair, fit_pairs, read_pairs
+from carbon_nas.devices.fitted_table import MeasuredPair, fewest_pairs, fit_pairs, read_pairs
 from carbon_nas.devices.latency_table import layer_specs, layers
 from carbon_nas.devices.validation import rank_correlation
 from carbon_nas.errors import UsageError
@@ -65,7 +66,7 @@ def test_without_noise_the_error_is_hardly_any():
 def test_the_error_is_that_of_networks_the_fit_has_not_seen():
     """Latencies by chance alone can be remembered, but not foretold."""
     rng = random.Random(0)
-    pairs = [MeasuredPair(architecture=arch, latency_ms=rng.uniform(1, 10)) for arch in drawn(OFFICIAL, 60)]
+    pairs = [MeasuredPair(architecture=arch, latency_ms=rng.uniform(1, 10)) for arch in drawn(OFFICIAL, 150)]
     table = fit_pairs(OFFICIAL, pairs, 10, rng=random.Random(0))
     assert table.error_fraction > 0.2
     assert abs(table.rank_correlation_ratio) < 0.5
@@ -97,17 +98,34 @@ def test_a_fitted_table_has_an_entry_for_every_layer_and_none_below_zero():
 
 
 def test_too_few_pairs_are_refused_with_the_number_that_is_needed():
-    pairs = [MeasuredPair(architecture=arch, latency_ms=1.0) for arch in set(drawn(SMALL, FEWEST_PAIRS - 20))]
-    with pytest.raises(
-        UsageError, match=rf"{len(pairs)} different .* {FEWEST_PAIRS} are needed.*measure {50 - len(pairs)} more"
-    ):
+    pairs = [MeasuredPair(architecture=arch, latency_ms=1.0) for arch in set(drawn(SMALL, 30))]
+    with pytest.raises(UsageError, match=rf"{len(pairs)} different .* {50} are needed.*measure {50 - len(pairs)} more"):
         fit_pairs(SMALL, pairs, 10, rng=random.Random(0))
+
+
+def test_a_space_of_many_layers_needs_one_network_for_every_two_of_them():
+    assert fewest_pairs(SMALL, 10) == 50
+    assert fewest_pairs(OFFICIAL, 1_000) == math.ceil(len(layer_specs(OFFICIAL, 1_000)) / 2) > 130
+    pairs = Additive(OFFICIAL, 1_000).pairs(100)
+    with pytest.raises(UsageError, match=rf"{fewest_pairs(OFFICIAL, 1_000)} are needed.*or name fewer resolutions"):
+        fit_pairs(OFFICIAL, pairs, 1_000, rng=random.Random(0))
+
+
+def test_fewer_networks_than_layers_are_said_to_be_few():
+    few, many = (fit_pairs(OFFICIAL, Additive(OFFICIAL, 9).pairs(n), 9, rng=random.Random(0)) for n in (150, 400))
+    layers_of_space = len(layer_specs(OFFICIAL, 9))
+    assert (
+        few.made
+        == f"fitted to 150 networks that were measured whole, which are few: fewer than its {layers_of_space} layers"
+    )
+    assert many.made == "fitted to 400 networks that were measured whole"
+    assert few.rank_correlation_ratio < many.rank_correlation_ratio
 
 
 def test_one_network_measured_many_times_is_one_network():
     arch = SMALL.max()
     with pytest.raises(UsageError, match=r"^measured pairs of measured pairs: 1 different"):
-        fit_pairs(SMALL, [MeasuredPair(architecture=arch, latency_ms=1.0)] * 2 * FEWEST_PAIRS, 10, rng=random.Random(0))
+        fit_pairs(SMALL, [MeasuredPair(architecture=arch, latency_ms=1.0)] * 100, 10, rng=random.Random(0))
 
 
 def test_the_same_seed_gives_the_same_table():
@@ -123,10 +141,11 @@ def listed(arch, style):
         return {"architecture": json.dumps(arch.to_official())}
     if style == "json":
         return {name: json.dumps(value) for name, value in data.items()}
-    return {name: " ".join(map(str, value if isinstance(value, list) else [value])) for name, value in data.items()}
+    between = {"blanks": " ", "commas": ",", "both": ", "}[style]
+    return {name: between.join(map(str, value if isinstance(value, list) else [value])) for name, value in data.items()}
 
 
-@pytest.mark.parametrize("style", ["architecture", "official", "json", "blanks"])
+@pytest.mark.parametrize("style", ["architecture", "official", "json", "blanks", "commas", "both"])
 def test_pairs_are_read_as_they_were_written(tmp_path, style):
     pairs = Additive(SMALL, 10).pairs(5)
     rows = [{**listed(pair.architecture, style), "latency_ms": pair.latency_ms, "note": "x"} for pair in pairs]
@@ -151,13 +170,20 @@ def test_one_number_stands_for_all_and_one_resolution_need_not_be_named(tmp_path
         ("ks,e,d,latency_ms\n", "no column r"),
         ("ks,e,d,r,latency\n3,2,1,8,5\n", "no column latency_ms.*milliseconds"),
         ("architecture,ms\n", "no column latency_ms"),
-        ("ks,e,d,r,latency_ms\n3,2,1,8,0\n", "line 2: a latency must be above 0 ms"),
-        ("ks,e,d,r,latency_ms\n3,2,1,8,1\n3,2,1,8,nan\n", "line 3: a latency must be above 0 ms"),
-        ("ks,e,d,r,latency_ms\n3,2,1,8,fast\n", "line 2: this line cannot be read"),
+        ("ks,e,d,r,latency_ms\n3,2,1,8,0\n", "line 2: column latency_ms: a latency must be above 0 ms"),
+        ("ks,e,d,r,latency_ms\n3,2,1,8,1\n3,2,1,8,nan\n", "line 3: column latency_ms: a latency must be above 0 ms"),
+        ("ks,e,d,r,latency_ms\n3,2,1,8,fast\n", "line 2: column latency_ms: 'fast' is no number"),
+        ("ks,e,d,r,latency_ms\n3,2,1,8,1\n\n\n3,2,1,8,fast\n", "line 5: column latency_ms"),
+        ("ks,e,d,r,latency_ms\n3,2,1,8\n", "line 2: this line ends before the column latency_ms"),
+        ("latency_ms,ks,e,d,r\n1,3,2\n", "line 2: this line ends before the column d"),
+        ("ks,e,d,r,latency_ms\n3,3,3,2,1,8,1\n", r"line 2: this line has more values.*put lists in quotes"),
+        ("ks,e,d,r,latency_ms\nthree,2,1,8,1\n", "column ks: 'three' is neither a whole number nor a list.*3 5 3"),
+        ('ks,e,d,r,latency_ms\n"[3,",2,1,8,1\n', r"column ks: '\[3,' is neither"),
+        ("architecture,latency_ms\n{,1\n", "line 2: column architecture: this is no JSON"),
         ("ks,e,d,r,latency_ms\n3,2,1,,1\n", "line 2: the resolution r is missing"),
         ("ks,e,d,r,latency_ms\n9,2,1,8,1\n", "line 2: this is no architecture of small_image: ks holds 9"),
         ("ks,e,d,r,latency_ms\n3 3,2,1,8,1\n", "line 2: this is no architecture of small_image: ks needs 9 values"),
-        ("architecture,latency_ms\n[3],1\n", r"line 2: the architecture must be written as \{ks, e, d, r\}"),
+        ("architecture,latency_ms\n[3],1\n", r"line 2: column architecture: it must be written as \{ks, e, d, r\}"),
         ('architecture,latency_ms\n"{""ks"": 3, ""r"": 8}",1\n', "line 2: this is no architecture.* lacks e"),
     ],
 )

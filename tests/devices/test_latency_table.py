@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from carbon_nas.devices import LatencyTable
 from carbon_nas.devices.latency_table import layer_specs, layers
@@ -14,11 +15,11 @@ from tests.guards.source import REPOSITORY
 from tests.supernet.spaces import TINY, architectures, drawn, few, seeds
 
 
-def random_table(seed=0, scale=1.7, offset=0.3):
+def random_table(seed=0, scale=1.7, offset=0.3, low=0.01):
     rng = random.Random(seed)
     return LatencyTable(
         target="eager-b1",
-        entries_ms={key: rng.uniform(0.01, 1.0) for key in sorted(layer_specs(TINY, 3))},
+        entries_ms={key: rng.uniform(low, 1.0) for key in sorted(layer_specs(TINY, 3))},
         scale_ratio=scale,
         offset_ms=offset,
         anchor_ms=0.5,
@@ -64,9 +65,10 @@ def test_a_table_survives_json():
 
 
 @few
-@given(seeds)
-def test_the_fastest_architecture_is_the_one_that_trying_all_would_find(seed):
-    table = random_table(seed)
+@given(seeds, st.sampled_from([0.01, -1.0]))
+def test_the_fastest_architecture_is_the_one_that_trying_all_would_find(seed, low):
+    """Even where entries are below zero, so that deeper is faster."""
+    table = random_table(seed, low=low)
     least_ms = min(table.predict_ms(TINY, arch) for arch in EVERYTHING)
     assert table.predict_ms(TINY, table.fastest(TINY)) == pytest.approx(least_ms, rel=1e-12)
 
@@ -141,7 +143,7 @@ def test_the_tables_of_a_ledger_that_was_recorded_before_can_still_be_read():
 def test_a_table_of_another_space_or_task_says_what_is_missing():
     table = replace(random_table(), space="tiny")
     table.check_space(TINY, 3)
-    with pytest.raises(UsageError, match="for networks of 3 classes, not 10"):
+    with pytest.raises(UsageError, match=r"for networks of 3 classes, not 10; make one.*--study STUDY.*--classes 3"):
         table.check_space(TINY, 10)
     with pytest.raises(
         UsageError,
@@ -154,11 +156,45 @@ def test_a_table_of_this_machine_is_taken_and_what_differs_on_another_is_named()
     here = {"cpu_model": "A", "threads": "1", "torch": "2.13.0"}
     table = replace(random_table(), fingerprint=here)
     table.check_here(here)
-    with pytest.raises(LedgerMismatch, match=r"threads was '1' and is '2'.*carbon-nas profile") as refused:
-        table.check_here({**here, "threads": "2"})
-    assert "cpu_model" not in str(refused.value)
-    with pytest.raises(LedgerMismatch, match=r"gpu_model was None and is 'G'"):
+    with pytest.raises(LedgerMismatch, match=r"made on another machine.*torch was '2.13.0' and is '3'.*make one") as no:
+        table.check_here({**here, "torch": "3"})
+    assert "cpu_model" not in str(no.value)
+    with pytest.raises(LedgerMismatch, match=r"gpu_model was None and is 'G'.*carbon-nas profile --target eager-b1"):
         table.check_here({**here, "gpu_model": "G"})
+
+
+def test_a_table_of_other_threads_asks_for_as_many_and_not_for_another_machine():
+    was = {"cpu_model": "A", "threads": "1", "clock": "of the thread"}
+    table = replace(random_table(), fingerprint=was)
+    now = {**was, "threads": "2", "clock": "of the wall"}
+    with pytest.raises(
+        LedgerMismatch, match=r"made with other threads: .*threads was '1' and is '2'.*--threads 1"
+    ) as no:
+        table.check_here(now)
+    assert "machine" not in str(no.value)
+    assert "make one" not in str(no.value)
+    with pytest.raises(LedgerMismatch, match="made on another machine"):
+        table.check_here({**now, "cpu_model": "B"})
+
+
+def test_tables_that_differ_in_anything_have_different_digests():
+    table = random_table()
+    assert table.digest == LatencyTable.from_json(json.loads(json.dumps(table.to_json()))).digest
+    key = next(iter(table.entries_ms))
+    others = [
+        replace(table, entries_ms={**table.entries_ms, key: 2.0}),
+        replace(table, scale_ratio=1.8),
+        replace(table, fingerprint={"threads": "1"}),
+    ]
+    assert len({one.digest for one in (table, *others)}) == 4
+    assert replace(table, kept_sha256=table.digest).digest == table.digest
+
+
+def test_a_fitted_table_that_falls_short_says_what_it_reached_and_what_helps():
+    verdict = replace(random_table(), unseen_layers=0).checked(found(0.08, 0.8)).verdict
+    assert "rank correlation 0.80" in verdict
+    assert verdict.endswith("with more measured networks it may get there")
+    assert "more measured" not in random_table().checked(found(0.08, 0.8)).verdict
 
 
 def test_a_table_that_does_not_say_where_it_was_made_is_of_no_machine():

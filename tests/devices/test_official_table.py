@@ -10,7 +10,13 @@ from hypothesis import given
 
 from carbon_nas.devices import LatencyTable
 from carbon_nas.devices.latency_table import layer_specs
-from carbon_nas.devices.official_table import official_keys, official_resolutions, read_official, write_official
+from carbon_nas.devices.official_table import (
+    check_format,
+    official_keys,
+    official_resolutions,
+    read_official,
+    write_official,
+)
 from carbon_nas.errors import MissingExtra, UsageError
 from carbon_nas.supernet import mobilenet_v3_space
 from tests.supernet.spaces import SMALL, TINY, architectures, drawn, few
@@ -95,6 +101,24 @@ def test_the_parts_of_the_head_that_nobody_timed_have_a_count_of_zero(tmp_path):
     assert counted == {kind: {"count": 0, "mean": 0.0} for kind in ("AvgPool2D", "Conv_2", "Logits")}
 
 
+def test_an_offset_that_is_more_than_the_head_leaves_no_entry_below_zero(tmp_path):
+    table = made_up(OFFICIAL, 1_000)
+    (head,) = [key for key in table.entries_ms if key.startswith("head-")]
+    table = replace(table, entries_ms={**table.entries_ms, head: 0.1}, offset_ms=-0.2)
+    (path,) = write_official(tmp_path, table, OFFICIAL, format="json")
+    means_ms = [entry["mean"] for entry in json.loads(path.read_text()).values()]
+    assert min(means_ms) == 0
+    again = read_official(path, OFFICIAL, 1_000)
+    for arch in drawn(OFFICIAL, 10):
+        assert again.predict_ms(OFFICIAL, arch) == pytest.approx(table.predict_ms(OFFICIAL, arch), rel=1e-12)
+
+
+def test_an_offset_that_no_layer_can_take_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(UsageError, match=r"the offset of -9 ms takes away more"):
+        write_official(tmp_path, replace(made_up(TINY, 3), offset_ms=-9.0), TINY, format="json")
+    assert list(tmp_path.iterdir()) == []
+
+
 def rewritten(tmp_path, change):
     (path,) = write_official(tmp_path, made_up(OFFICIAL, 1_000), OFFICIAL, format="json")
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
@@ -165,6 +189,7 @@ def test_a_table_of_another_width_or_task_says_which_layer_is_missing(tmp_path):
         ("a.json", "[1]", "no table in the official format"),
         ("a.json", '{"Logits-input:1x1x4-output:3": {"count": 3}}', "needs a mean in milliseconds"),
         ("a.json", '{"Logits-input:1x1x4-output:3": {"mean": NaN}}', "needs a mean in milliseconds"),
+        ("a.json", '{"Logits-input:1x1x4-output:3": {"mean": -1}}', "greater than or equal to 0.*0 or more"),
         ("a.json", '{"Logits-input:1x1x4-output:3": {"mean": 1}}', "no entry Conv-input"),
     ],
 )
@@ -190,5 +215,8 @@ def test_without_pyyaml_json_still_works(monkeypatch, tmp_path):
     write_official(tmp_path / "yaml", made_up(TINY, 3), TINY, format="yaml")
     monkeypatch.setitem(sys.modules, "yaml", None)  # Python's own way to say that a module cannot be imported.
     assert official_resolutions(tmp_path / "json") == (4, 6)
-    with pytest.raises(MissingExtra, match=r"tables in YAML need the package pyyaml.*\[nas\].*or use JSON"):
+    with pytest.raises(MissingExtra, match=r"tables in YAML need the package pyyaml.*\[nas\]'$"):
         official_resolutions(tmp_path / "yaml")
+    check_format("json")
+    with pytest.raises(MissingExtra, match=r"or ask for JSON: --format json"):
+        check_format("yaml")

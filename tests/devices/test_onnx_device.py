@@ -69,14 +69,15 @@ def test_what_cannot_be_written_as_onnx_cannot_be_timed():
 def test_without_a_package_the_extra_is_named_before_anything_is_timed_and_when_it_is(missing, run_python):
     script = """
 from torch import nn
-from carbon_nas.devices import check_runnable, device_for, target_named
+from carbon_nas.devices import device_for, target_named
 from carbon_nas.devices.catalog import Subject
 from carbon_nas.errors import MissingExtra
 target = target_named("onnx-b1")
 subject = Subject(key="conv", module=nn.Conv2d(1, 1, 1), input_shape=(1, 4, 4), macs=16)
-for ask in (check_runnable, lambda target: device_for(target).run(subject, duration_s=0.0)):
+device = device_for(target)
+for ask in (device.check, lambda: device.run(subject, duration_s=0.0)):
     try:
-        ask(target)
+        ask()
     except MissingExtra as error:
         print(error)"""
     done = run_python("-c", script, HIDDEN_PACKAGES=missing)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.overrides import TorchFunctionMode
 
 from carbon_nas.errors import CheckpointError, UsageError
 from carbon_nas.strategies.artefact import Artefact, Artefacts
@@ -90,6 +91,32 @@ def test_a_large_population_is_scored_as_its_members_are():
     for number in (0, 4_095, 4_096, 4_999):
         assert predictor.score(population.take([number]))[0] == pytest.approx(scores[number], abs=1e-5)
     assert len(predictor.score(population.take([]))) == 0
+
+
+class Threads(TorchFunctionMode):
+    """Writes down on how many threads each layer of a predictor is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.nn.functional.linear:
+            self.seen.add(torch.get_num_threads())
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("count", "threads"), [(75, 1), (5_000, 2)])
+def test_a_generation_is_scored_on_one_thread_and_a_large_population_on_all_that_there_were(count, threads):
+    predictor, _ = fitted(60)
+    population, before = Population.sampled(SMALL, count, np.random.default_rng(0)), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with Threads() as seen:
+            predictor.score(population)
+        assert (seen.seen, torch.get_num_threads()) == ({threads}, 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_work_is_counted():

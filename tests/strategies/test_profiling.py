@@ -30,6 +30,7 @@ def test_every_scenario_is_profiled_and_its_table_and_limit_go_into_the_ledger(b
         table, limit = found.events
         expected = profile(scenario.device, TINY, CLASSES, PLAN, context().rng)
         assert table == LatencyTableRecord(scenario=scenario.name, table=expected.table.to_json())
+        assert table.table["kept_sha256"] is None
         assert table.table["verdict"] == found.facts["verdict"] == expected.table.verdict
         assert isinstance(limit, LatencyLimit)
         assert (limit.limit_ms, limit.sample_ms) == (expected.limit_ms, expected.sample_ms)
@@ -56,6 +57,7 @@ def test_a_kept_table_is_checked_and_the_limit_set_with_networks_timed_now(bench
         record, limit = phase.run(one).events
         expected = check_table(scenario.device, tables[scenario.name], TINY, plan, context().rng)
         assert record.table == expected.table.to_json()
+        assert record.table["kept_sha256"] == tables[scenario.name].digest
         assert record.table["entries_ms"] == tables[scenario.name].entries_ms
         assert limit.rule == "median of 4 random architectures, each timed end to end"
         assert limit.limit_ms == expected.limit_ms

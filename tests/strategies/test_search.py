@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carbon_nas.devices.additive import AdditiveLatency
@@ -102,6 +103,18 @@ def test_a_limit_that_chance_does_not_meet_is_approached_from_the_fastest():
     assert fastest_ms < 0.95 * ranking.best.predicted_ms <= 0.95 * tight.limit_ms
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_most_of_a_long_search_is_not_spent_on_proposals_that_are_old(seed):
+    """Crossovers of a population that has converged have nearly all been seen: mutants take their places at once."""
+    space = mobilenet_v3_space()
+    table = made_up_table(space)
+    sample_ms = AdditiveLatency.of(table, space).predict_ms(Population.sampled(space, 1_000, np.random.default_rng(0)))
+    limit = Constraint(table=table, limit_ms=float(np.median(sample_ms)))
+    plan = SearchPlan(generations=100)
+    ranking = evolve(space, limit, made_up_accuracy(space, 0), plan, random.Random(seed))
+    assert ranking.scored == plan.evaluations < ranking.proposed < 10 * ranking.scored
+
+
 def test_an_impossible_limit_is_refused_and_the_fastest_is_named():
     scores = Scores()
     fastest = LIMIT.table.fastest(TINY)
@@ -160,6 +173,17 @@ def test_evaluations_bound_what_a_search_costs():
     assert PLAN.evaluations == 8 + 4 * 6
 
 
+@few
+@given(st.integers(4, 50), st.floats(0.01, 0.999))
+def test_every_generation_has_parents_to_cross_and_a_place_for_something_new(population, fraction):
+    plan = SearchPlan(population=population, parent_fraction=fraction)
+    assert 2 <= plan.parents < population
+
+
+def test_a_ranking_knows_the_place_of_each():
+    assert [one.place for one in searched()[0]] == list(range(len(searched()[0])))
+
+
 def test_the_defaults_are_those_of_the_paper():
     plan = SearchPlan()
     assert (plan.population, plan.generations, plan.parents) == (100, 500, 25)
@@ -168,7 +192,15 @@ def test_the_defaults_are_those_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"population": 3}, {"generations": -1}, {"parent_fraction": 0}, {"mutation_fraction": 1.1}, {"size": 3}]
+    "wrong",
+    [
+        {"population": 3},
+        {"generations": -1},
+        {"parent_fraction": 0},
+        {"parent_fraction": 1},
+        {"mutation_fraction": 1.1},
+        {"size": 3},
+    ],
 )
 def test_a_plan_that_cannot_be_is_refused(wrong):
     with pytest.raises(ValidationError):

@@ -1,11 +1,12 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from carbon_nas.errors import InfeasibleScenario
-from carbon_nas.strategies.search import SearchPlan, evolve, one_by_one
+from carbon_nas.strategies.search import Ranking, SearchPlan, evolve, one_by_one
 from carbon_nas.strategies.selection import SelectionPlan, select
 from carbon_nas.supernet import cost, small_image_space
 from tests.strategies.bench import constraint
@@ -65,6 +66,48 @@ def test_the_finalist_that_the_supernet_finds_best_is_taken():
 
 def test_among_equal_finalists_the_one_that_is_ranked_best_is_taken():
     assert chosen(Device(0.999), score=lambda arch: 0.5)[0] == RANKING.best.architecture
+
+
+def ranked(*accuracies_and_latencies):
+    """A ranking by hand."""
+    accuracies, predicted_ms = zip(*accuracies_and_latencies, strict=True)
+    count = len(accuracies)
+    return Ranking(
+        population=RANKING.population.take(slice(count)),
+        accuracy_fraction=np.array(accuracies),
+        predicted_ms=np.array(predicted_ms),
+        proposed=count,
+        scored=count,
+    )
+
+
+@pytest.mark.parametrize("score", [None, lambda arch: 0.5])
+def test_a_finalist_that_was_held_back_at_first_and_timed_later_keeps_its_rank(score):
+    """The first takes twice what was said, so the second is passed over, until the third takes less than was said."""
+    ranking = ranked((0.9, 6.0), (0.8, 6.0), (0.3, 4.0))
+    first, second, third = ranking.population
+    times_ms, timed = {first: 12.0, second: 9.0, third: 3.2}, []
+
+    def time_ms(arch):
+        timed.append(arch)
+        return times_ms[arch]
+
+    limit = replace(LIMIT, limit_ms=10.0)
+    arch, told = select(ranking, limit, scenario="phone", time_ms=time_ms, score=score, plan=SelectionPlan(finalists=2))
+    assert timed == [first, third, second]
+    assert arch == second
+    assert (told.measured_ms, told.timed, told.predicted_accuracy_fraction) == (9.0, 3, 0.8)
+
+
+def test_of_the_fastest_that_are_timed_when_nothing_else_fits_the_one_that_is_ranked_best_is_taken():
+    ranking = ranked((0.9, 9.0), (0.8, 8.0), (0.7, 7.0), (0.6, 6.0))
+    slow = ranking[0].architecture
+    limit, plan = replace(LIMIT, limit_ms=10.0), SelectionPlan(finalists=2, tries=1)
+    arch, told = select(
+        ranking, limit, scenario="phone", time_ms=lambda arch: 99.0 if arch == slow else 5.0, score=None, plan=plan
+    )
+    assert arch == ranking[2].architecture
+    assert told.timed == 3
 
 
 def test_scores_that_the_supernet_gave_are_told_as_such():

@@ -114,4 +114,6 @@ def test_what_is_done_to_pixels_goes_with_every_network(kept, one_scenario):
         shipped = list((folder / "models").rglob("architecture.json"))
         assert shipped
         for path in shipped:
-            assert json.loads(path.read_text(encoding="utf-8"))["input"]["normalisation"] == told
+            given = json.loads(path.read_text(encoding="utf-8"))["input"]
+            assert given["normalisation"] == told
+            assert given["in_words"].startswith("Take the ")

@@ -232,5 +232,5 @@ def test_it_has_the_quick_version_of_what_it_extends(written):
 
 
 def test_only_a_built_in_study_can_be_extended(written):
-    with pytest.raises(InvalidStudy, match=r"extends: there is no built-in study 'mine'; choose one of cifar10, digits"):
+    with pytest.raises(InvalidStudy, match=r"extends: there is no built-in study 'mine'; choose one of cifar10"):
         load_study(written('extends = "mine"\n'))

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
 from carbon_nas.errors import CheckpointError, LedgerMismatch, OutputError, UsageError
 from carbon_nas.ledger import Run, read
@@ -23,9 +24,13 @@ from carbon_nas.study.shipping import load_shipped, ship, ship_run
 from carbon_nas.supernet.cost import cost
 from carbon_nas.supernet.onnx_graph import INPUT
 from carbon_nas.supernet.static import channels_last
+from carbon_nas.training import load_workload
+from carbon_nas.training.images import RESIZE_METHOD
+from carbon_nas.training.workload import RGB, Picture
 from tests.recorded import record_study
 from tests.supernet.spaces import SMALL, drawn, images
 from tests.supernet.statics import static_net
+from tests.training.pictures import draw
 
 CLASSES = 10
 ARCHS = dict(zip(("eager-b1", "onnx-b32"), drawn(SMALL, 2), strict=True))
@@ -111,10 +116,8 @@ def test_the_description_says_what_it_is_what_goes_in_and_how_good_it_is(shipped
     assert told["architecture"] == arch.to_json()
     assert told["space"]["name"] == SMALL.name
     assert (told["in_channels"], told["num_classes"], told["classes"]) == (1, CLASSES, list("0123456789"))
-    assert told["input"] == {
-        "shape": ["batch", 1, arch.resolution, arch.resolution],
-        "normalisation": {"mean": 8.0, "scale": 8.0},
-    }
+    assert told["input"]["shape"] == ["batch", 1, arch.resolution, arch.resolution]
+    assert told["input"]["normalisation"] == {"mean": 8.0, "scale": 8.0}
     assert told["delivered"] == {
         "workload": "digits",
         "accuracy_fraction": 0.75,
@@ -130,6 +133,62 @@ def test_the_description_says_what_it_is_what_goes_in_and_how_good_it_is(shipped
     assert told["without_onnx_because"] is None
 
 
+PHOTOGRAPH = Picture(channels=RGB, part="the middle square", side_fraction=0.875, side=64, method="Pillow's BILINEAR")
+
+
+def test_the_description_says_how_a_picture_becomes_the_input_step_by_step_and_in_words(tmp_path):
+    formula = {"formula": "(pixel / full_scale - mean) / deviation", "full_scale": 255, "mean": [0.5], "deviation": [1]}
+    told = described(ship_one(tmp_path, picture=PHOTOGRAPH, normalisation=formula))["input"]
+    side = ARCHS["eager-b1"].resolution
+    assert told["channels"] == ["red", "green", "blue"]
+    assert told["steps"] == [
+        {"step": "take", "part": "the middle square", "side_fraction": 0.875},
+        {"step": "resize", "side": 64, "method": "Pillow's BILINEAR"},
+        {"step": "normalise"},
+        {"step": "resize", "side": side, "method": RESIZE_METHOD},
+    ]
+    assert told["in_words"] == (
+        "Take the middle square, of it the middle 87.5% of each side, its channels in the order red, green, blue, then "
+        "bring it to 64 by 64 pixels (Pillow's BILINEAR), then make float32 of every pixel by (pixel / full_scale - "
+        f"mean) / deviation, then bring it to {side} by {side} pixels ({RESIZE_METHOD})."
+    )
+
+
+def test_a_picture_that_has_the_size_of_the_input_is_not_resized(tmp_path):
+    side = ARCHS["eager-b1"].resolution
+    picture = Picture(channels=None, part="the middle square", side=side)
+    told = described(ship_one(tmp_path, picture=picture, normalisation="pixel / 8 - 1"))["input"]
+    assert [step["step"] for step in told["steps"]] == ["take", "normalise"]
+    assert told["in_words"] == (
+        f"Take the middle square, of {side} by {side} pixels, its channels in the order of the data, then make float32 "
+        "of every pixel by pixel / 8 - 1."
+    )
+
+
+def test_following_the_steps_of_the_description_gives_what_the_network_was_shown(tmp_path):
+    for number in range(12):
+        draw(tmp_path / "images" / "ab"[number % 2] / f"{number:02}.png", size=(40, 30), seed=number)
+    workload = load_workload("folder", data=tmp_path / "images", resolution=16)
+    told = described(ship_one(tmp_path, picture=workload.picture, normalisation=workload.normalisation))["input"]
+    side = told["shape"][-1]
+    (shown, _), *_ = workload.test.batches(side)
+    assert [step["step"] for step in told["steps"]] == ["take", "resize", "normalise", "resize"]
+    followed = []
+    for path in sorted((tmp_path / "images").rglob("*.png")):
+        with Image.open(path) as image:
+            left = (image.width - image.height) / 2
+            box = (left, 0, left + image.height, image.height)
+            size = (told["steps"][1]["side"],) * 2
+            square = image.convert("RGB").resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+        rule = told["normalisation"]
+        mean, deviation = (torch.tensor(rule[name])[:, None, None] for name in ("mean", "deviation"))
+        pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1) / rule["full_scale"]
+        followed.append(
+            torch.nn.functional.interpolate(((pixels - mean) / deviation)[None], size=(side, side), mode="bilinear")[0]
+        )
+    assert all(any(torch.allclose(one, other, atol=1e-5) for other in followed) for one in shown)
+
+
 def test_every_part_that_needs_words_has_them(shipped):
     told = described(shipped)
     assert told["legend"].keys() - told.keys() == {WEIGHTS, NETWORK}
@@ -138,7 +197,7 @@ def test_every_part_that_needs_words_has_them(shipped):
 def test_what_nobody_knows_is_null(tmp_path):
     told = described(ship_one(tmp_path, result=replace(result_of("eager-b1"), accuracy_fraction=None)))
     assert told["delivered"]["accuracy_fraction"] is None
-    assert told["input"]["normalisation"] is None
+    assert {told["input"][name] for name in ("normalisation", "channels", "steps", "in_words")} == {None}
     assert told["classes"] is None
 
 

@@ -8,6 +8,7 @@ import torch
 from carbon_nas.errors import UsageError
 from carbon_nas.supernet import StaticMobileNetV3, cost, mobilenet_v3_space, small_image_space, table_space
 from carbon_nas.supernet.layers import BlockSpec, HeadSpec, SeparableSpec, Stage, StemSpec
+from carbon_nas.supernet.spaces import thumbnail_space
 from tests.supernet.spaces import ONE, TINY
 
 OFFICIAL, WIDE = mobilenet_v3_space(), mobilenet_v3_space(1.2)
@@ -142,6 +143,32 @@ def test_the_smallest_network_costs_a_third_at_128_pixels_and_holds_the_same():
 
 def test_the_largest_network_of_width_1_2_costs_what_the_ofa_code_counts():
     assert cost(WIDE, WIDE.max(), 1000).macs / 1e6 == pytest.approx(843.1, abs=0.05)
+
+
+def test_the_space_for_images_of_32_pixels_has_the_official_widths_and_choices():
+    space = thumbnail_space()
+    strides = [stage.stride for stage in OFFICIAL.stages]
+    stages = tuple(replace(stage, stride=stride) for stage, stride in zip(space.stages, strides, strict=True))
+    changed = {"name": OFFICIAL.name, "stem_stride": 2, "stages": stages, "resolutions": OFFICIAL.resolutions}
+    assert replace(space, **changed) == OFFICIAL
+    assert space.size == OFFICIAL.size
+    assert space.resolutions == (20, 24, 28, 32)
+
+
+def test_an_image_of_32_pixels_ends_as_a_map_of_four():
+    space = thumbnail_space()
+    stem, separable, *blocks, head = space.layers(space.max(), 10)
+    assert (stem.out_size, separable.size, head.size) == (32, 32, 4)
+    assert [block.out_size for block in blocks[::4]] == [32, 16, 8, 8, 4]
+
+
+def test_the_space_for_images_of_32_pixels_may_be_thinner_and_read_grey_images():
+    space = thumbnail_space(0.5, in_channels=1, resolutions=(28,))
+    assert space.name == "thumbnail_w0.5" != thumbnail_space().name
+    assert (space.in_channels, space.stem_channels, space.head_channels) == (1, 8, (480, 640))
+    assert [stage.out_channels for stage in space.stages] == [16, 24, 40, 56, 80]
+    net = StaticMobileNetV3(space, space.min(), 10).eval()
+    assert net(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
 
 
 ROWS = (

@@ -70,3 +70,27 @@ def test_what_is_not_to_be_taught_gets_no_gradient(net):
     loss(subnetwork).backward()
     subnetwork.add_gradients()
     assert gradients(net).keys() == {"head.classifier.weight"}
+
+
+def test_what_is_dropped_are_the_features_before_the_classifier(net):
+    """With none left, logits are the classifier's biases; with all left, they are what they always are."""
+    arch, x, seen = SMALL.min(), images(8), []
+
+    def none_left(x_BC):
+        seen.append(tuple(x_BC.shape))
+        return torch.zeros_like(x_BC)
+
+    subnetwork = SubNetwork(net, arch)
+    assert torch.equal(subnetwork(x, none_left), net.parameter("head.classifier.bias").expand(4, -1))
+    assert seen == [(4, SMALL.head_channels[1])]
+    assert torch.equal(subnetwork(x, lambda x_BC: x_BC), subnetwork(x))
+
+
+def test_dropped_features_teach_the_classifier_nothing(net):
+    kept = torch.arange(SMALL.head_channels[1]) % 2
+    subnetwork = SubNetwork(net, SMALL.min())
+    loss(lambda x: subnetwork(x, lambda x_BC: x_BC * kept)).backward()
+    subnetwork.add_gradients()
+    columns = gradients(net)["head.classifier.weight"].abs().sum(0) > 0
+    assert not columns[kept == 0].any()
+    assert columns[kept == 1].any()

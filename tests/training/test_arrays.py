@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,64 @@ def test_what_is_learnt_from_has_mean_0_and_deviation_1(tmp_path, kind):
     assert (x.std((0, 2, 3), correction=0) - 1).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint16, ">i4"])
+def test_whole_numbers_from_0_to_255_are_bytes_in_any_width(tmp_path, kind):
+    (tmp_path / "bytes").mkdir()
+    (tmp_path / "wide").mkdir()
+    narrow = load_workload("arrays", data=save(tmp_path / "bytes", images=pixels(5, 5), labels=LABELS))
+    wide = load_workload("arrays", data=save(tmp_path / "wide", images=pixels(5, 5).astype(kind), labels=LABELS))
+    assert wide.train.images.dtype == torch.uint8
+    assert wide.digest == narrow.digest
+    assert all(same_images(images, parts(narrow)[part]) for part, images in parts(wide).items())
+
+
+def test_yes_and_no_are_labels(tmp_path):
+    workload = load_workload("arrays", data=save(tmp_path, images=pixels(5, 5), labels=LABELS == 1))
+    assert (workload.num_classes, sum(int(images.labels.sum()) for images in parts(workload).values())) == (2, 10)
+
+
+LOAD_AND_TELL = """
+import re, sys
+from pathlib import Path
+from carbon_nas.training import load_workload
+def highest():
+    return 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+for folder in sys.argv[1:]:
+    Path("/proc/self/clear_refs").write_text("5")
+    before = highest()
+    load_workload("arrays", data=Path(folder))
+    print(highest() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells how much memory was taken")
+def test_loading_takes_the_memory_of_the_images_twice_and_not_more_often(tmp_path, run_python):
+    # Of 80 MB, for a few pieces of 8 MB are always in work. Channels that come last are moved, which takes most.
+    size_bytes, folders = 80_000_000, []
+    for kind in (np.uint8, np.float32):
+        count = size_bytes // (64 * 64 * 3 * np.dtype(kind).itemsize)
+        images = np.resize(pixels(64, 64, 3).astype(kind), (count, 64, 64, 3))
+        folders.append(tmp_path / np.dtype(kind).name)
+        folders[-1].mkdir()
+        save(folders[-1], images=images, labels=np.arange(count) % CLASSES)
+    done = run_python("-c", LOAD_AND_TELL, *map(str, folders))
+    assert done.returncode == 0, done.stderr
+    assert [int(line) < 3 * size_bytes for line in done.stdout.split()] == [True, True], done.stdout
+
+
+def test_pieces_together_are_normalised_as_the_whole(tmp_path):
+    # More than fit in one piece.
+    images = np.random.default_rng(0).normal(3.0, 2.0, (600, 1, 64, 64)).astype(np.float32)
+    workload = load_workload("arrays", data=save(tmp_path, images=images, labels=np.arange(600) % 2))
+    x, _ = everything(workload.train)
+    assert x.mean().abs() < 1e-5
+    assert (x.std(correction=0) - 1).abs() < 1e-5
+    told = workload.normalisation
+    seen = torch.cat([everything(part)[0] for part in parts(workload).values()]).double().flatten().sort().values
+    wanted = torch.from_numpy(np.sort((images.astype(np.float64) - told["mean"][0]) / told["deviation"][0], axis=None))
+    assert torch.allclose(seen, wanted, atol=1e-5)
+
+
 def test_a_constant_channel_is_zero(tmp_path):
     x, _ = everything(load_workload("arrays", data=save(tmp_path, images=np.ones((COUNT, 4, 4)), labels=LABELS)).train)
     assert x.abs().max() == 0
@@ -136,7 +195,9 @@ def test_a_pickle_is_not_read(tmp_path):
         ({"labels": LABELS}, "there is no images"),
         ({"test_images": pixels(5, 5), "test_labels": LABELS}, "no images to learn from"),
         ({"images": pixels(5, 5), "labels": LABELS[1:]}, "images holds 30 images and labels 29 labels"),
-        ({"images": pixels(5, 5).astype(np.int32), "labels": LABELS}, "images holds int32, not uint8 or floats"),
+        ({"images": pixels(5, 5) > 99, "labels": LABELS}, "images holds bool, not numbers"),
+        ({"images": pixels(5, 5).astype(np.int32) - 300, "labels": LABELS}, "images holds whole numbers from -"),
+        ({"images": np.full((COUNT, 5, 5), 256), "labels": LABELS}, "whole numbers from 256 to 256, not from 0 to 255"),
         ({"images": pixels(5, 5)[0], "labels": LABELS}, "has the shape (5, 5), and its channels cannot be told"),
         ({"images": pixels(7, 6, 5), "labels": LABELS}, "has the shape (30, 7, 6, 5), and its channels cannot be told"),
         ({"images": pixels(3, 6, 3), "labels": LABELS}, "has the shape (30, 3, 6, 3), and its channels cannot be told"),

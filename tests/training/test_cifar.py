@@ -3,6 +3,8 @@ import tarfile
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from carbon_nas.errors import UsageError
 from carbon_nas.training import load_workload
@@ -146,6 +148,56 @@ def test_an_archive_without_one_of_its_files_says_which(unpacked, layout, tmp_pa
 def test_half_an_archive_is_refused(archive, layout):
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
     assert "this is no archive that can be read" in refusal(layout, archive)
+
+
+@pytest.mark.parametrize("layout", [CIFAR100], ids=["cifar100"])
+def test_a_changed_byte_that_only_the_checksum_of_the_archive_knows_of_is_noticed(unpacked, layout, tmp_path):
+    path = tmp_path / layout.archive
+    with tarfile.open(path, "w:gz", compresslevel=0) as packed:  # Without compression nothing else is disturbed.
+        packed.add(unpacked, arcname=unpacked.name)
+    content = path.read_bytes()
+    pixels = (unpacked / layout.test).read_bytes()[100:200]
+    assert content.count(pixels) == 1
+    path.write_bytes(content.replace(pixels, bytes([pixels[0] ^ 1]) + pixels[1:]))
+    assert "this is no archive that can be read (CRC check failed" in refusal(layout, path)
+
+
+@pytest.fixture(scope="module")
+def packings(tmp_path_factory):
+    """A small archive packed in every way, and the digest of its images."""
+    folder, found = tmp_path_factory.mktemp("packings"), {}
+    for seed, name in enumerate((*CIFAR100.train, CIFAR100.test)):
+        (folder / name).write_bytes(records(CIFAR100, seed, count=2).numpy().tobytes())
+    for packing in ("gz", "bz2", "xz"):
+        with tarfile.open(folder / packing, f"w:{packing}") as packed:
+            for name in (*CIFAR100.train, CIFAR100.test):
+                packed.add(folder / name, arcname=name)
+        found[packing] = (folder / packing).read_bytes()
+    return found, load_workload("cifar100", data=folder).digest
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(packing=st.sampled_from(["gz", "bz2", "xz"]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_refused_or_changes_no_image(packings, tmp_path, packing, place, bit):
+    whole, digest = packings
+    damaged = bytearray(whole[packing])
+    damaged[int(place * len(damaged))] ^= 1 << bit
+    (tmp_path / "damaged.tar").write_bytes(damaged)
+    try:
+        found = load_workload("cifar100", data=tmp_path / "damaged.tar").digest
+    except UsageError:
+        return
+    assert found == digest
+
+
+@pytest.mark.parametrize("packing", ["gz", "bz2", "xz"])
+def test_every_packing_is_read_and_its_end_is_missed(packings, tmp_path, packing):
+    whole, digest = packings
+    path = tmp_path / "some.tar"
+    path.write_bytes(whole[packing])
+    assert load_workload("cifar100", data=path).digest == digest
+    path.write_bytes(whole[packing][:-6])
+    assert "this is no archive that can be read" in refusal(CIFAR100, path)
 
 
 @BOTH

@@ -1,3 +1,4 @@
+import re
 import shutil
 import sys
 from collections import Counter
@@ -6,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from carbon_nas.errors import MissingExtra, UsageError
 from carbon_nas.training import Split, load_workload
@@ -71,7 +73,7 @@ def test_a_small_set_stays_in_memory_and_a_large_one_on_disk_with_the_same_image
     assert all(same_images(images, parts(large)[part]) for part, images in parts(small).items())
 
 
-@pytest.mark.parametrize("validation", ["val", "validation"])
+@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
 def test_parts_that_are_given_are_taken_as_they_are(tmp_path, validation):
     for seed, (part, count) in enumerate({"train": 4, validation: 2, "test": 3}.items()):
         draw_classes(tmp_path / part, {"a": count, "b": count}, seed=100 * seed)
@@ -82,9 +84,9 @@ def test_parts_that_are_given_are_taken_as_they_are(tmp_path, validation):
 
 def test_only_the_part_that_is_missing_is_cut(tmp_path):
     draw_classes(tmp_path / "train", {"a": 10, "b": 10})
-    draw_classes(tmp_path / "test", {"a": 1}, seed=50)
+    draw_classes(tmp_path / "test", {"a": 1, "b": 1}, seed=50)
     workload = load_workload("folder", data=tmp_path)
-    assert sizes(workload) == {"train": 16, "validation": 4, "test": 1}
+    assert sizes(workload) == {"train": 16, "validation": 4, "test": 2}
     assert "validation cut from its images" in workload.source
 
 
@@ -97,12 +99,55 @@ def test_other_files_and_hidden_ones_are_left_alone(animals):
     assert load_workload("folder", data=animals).digest == before
 
 
+def test_what_is_not_read_is_counted_and_said(animals):
+    (animals / "cat" / "more.gif").touch()
+    (animals / "dog" / "more.GIF").touch()
+    (animals / "dog" / "notes").touch()
+    draw(animals / "stray.png")
+    said = "files ending in .gif (2), files without an ending (1), pictures beside the folders of classes (1)"
+    with pytest.warns(RuntimeWarning, match=rf"animals: not read: {re.escape(said)}$"):
+        workload = load_workload("folder", data=animals)
+    assert workload.source.endswith(f", without {said}")
+    assert sum(sizes(workload).values()) == 33
+
+
+def test_a_folder_beside_the_parts_is_said_to_be_left_out(tmp_path):
+    draw_classes(tmp_path / "train", {"a": 5, "b": 5})
+    draw(tmp_path / "extra" / "0.png")
+    with pytest.warns(RuntimeWarning, match="not read: the folder extra/$"):
+        assert sizes(load_workload("folder", data=tmp_path)) == {"train": 6, "validation": 2, "test": 2}
+
+
 def test_endings_may_be_capitals(tmp_path):
     draw_classes(tmp_path, {"a": 3, "b": 3}, ending="JPEG")
     assert sizes(load_workload("folder", data=tmp_path)) == {"train": 2, "validation": 2, "test": 2}
 
 
-@pytest.mark.parametrize("change", ["one more", "one less", "another name", "another size", "another class name"])
+CHANGES = ["one more", "one less", "another name", "another size", "another class name"]
+
+
+def content_swapped(animals):
+    """Replace a picture by another of equal length in bytes."""
+    one, other = (draw(animals / "dog" / "swapped.bmp", seed=seed).read_bytes() for seed in (7_000, 7_001))
+    assert len(one) == len(other)
+    (animals / "dog" / "swapped.bmp").write_bytes(one)
+    return lambda: (animals / "dog" / "swapped.bmp").write_bytes(other)
+
+
+def test_the_digest_of_a_set_in_memory_is_of_its_pictures_not_only_of_their_sizes(animals):
+    swap = content_swapped(animals)
+    before, streamed = load_workload("folder", data=animals).digest, folder(animals, 8, resident_bytes=0).digest
+    swap()
+    assert load_workload("folder", data=animals).digest != before
+    # What is not read cannot be told; it is said in the description of `digest`.
+    assert folder(animals, 8, resident_bytes=0).digest == streamed
+
+
+def test_the_digest_of_a_set_in_memory_does_not_depend_on_the_resolution(animals):
+    assert folder(animals, 8).digest == folder(animals, 16).digest
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_folder_has_another_digest(animals, change):
     before = load_workload("folder", data=animals).digest
     match change:
@@ -169,6 +214,51 @@ def test_a_part_to_test_without_one_to_learn_from_is_refused(tmp_path):
     assert "there is test/ and no train/" in refusal(tmp_path)
 
 
+def test_a_part_without_all_classes_is_refused(tmp_path):
+    draw_classes(tmp_path / "train", {"a": 5, "b": 5, "c": 5})
+    draw_classes(tmp_path / "valid", {"a": 1}, seed=50)
+    message = refusal(tmp_path)
+    assert "valid: 2 of 3 classes are not in it, such as 'b'" in message
+
+
+def test_pictures_in_folders_of_a_class_are_refused_and_counted(animals):
+    draw(animals / "cat" / "kittens" / "deep" / "0.png")
+    assert "class 'cat' has pictures in a folder of its own, kittens/ (1)" in refusal(animals)
+
+
+def test_a_link_that_leads_nowhere_is_named(animals):
+    (animals / "cat" / "gone.png").symlink_to(animals / "nowhere.png")
+    assert "gone.png cannot be read" in refusal(animals)
+
+
+@pytest.mark.parametrize("name", ["train", "test", "valid"])
+def test_a_class_with_the_name_of_a_part_is_named(tmp_path, name):
+    draw_classes(tmp_path, {"car": 5, "plane": 5, name: 5})
+    message = refusal(tmp_path)
+    assert f"the folder {name}/ beside car/ has the name of a part" in message
+    assert f"rename the class {name!r}" in message
+
+
+def test_inside_a_part_a_class_may_have_the_name_of_one(tmp_path):
+    draw_classes(tmp_path / "train", {"train": 5, "test": 5})
+    assert load_workload("folder", data=tmp_path).class_names == ("test", "train")
+
+
+@pytest.mark.parametrize("name", ["folder", "imagenet"])
+def test_damaged_images_are_found_before_they_are_drawn_counted_and_listed(tmp_path, name):
+    draw_classes(tmp_path / "train", {"n01": 15, "n02": 15})
+    draw_classes(tmp_path / "val", {"n01": 5, "n02": 5}, seed=100)
+    for number in range(4):
+        (tmp_path / "val" / "n02" / f"{number:03}.png").write_bytes(b"nothing")
+    Image.new("I;16", (5, 5), 40_000).save(tmp_path / "train" / "n01" / "003.png")
+    with pytest.raises(UsageError) as caught:
+        # Images of the folder stay on disk, too.
+        load_workload(name, data=tmp_path) if name == "imagenet" else folder(tmp_path, 8, resident_bytes=0)
+    message = str(caught.value)
+    assert re.search(r"5 of \d\d files cannot be used as images: \S+003.png, \S+000.png, \S+001.png and so on", message)
+    assert "(of the first: this image has more than 8 bits" in message
+
+
 def test_a_damaged_image_is_named(animals):
     (animals / "cat" / "003.png").write_bytes(b"nothing")
     assert "003.png: this is no image that can be read" in refusal(animals)
@@ -215,6 +305,11 @@ def test_imagenet_is_evaluated_on_the_middle_and_learnt_from_the_whole_square(fe
         "test": 0.875,
     }
     assert {images.size for images in parts(workload).values()} == {224}
+
+
+def test_imagenet_without_images_to_test_a_class_with_is_refused(few_of_imagenet):
+    shutil.rmtree(few_of_imagenet / "val" / "n01443537")
+    assert "1 of 2 classes are not in it, such as 'n01443537'" in refusal(few_of_imagenet, "imagenet")
 
 
 def test_imagenet_without_one_of_its_folders_is_answered_with_the_layout(few_of_imagenet):

@@ -1,12 +1,16 @@
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
 from carbon_nas.errors import UsageError
+from carbon_nas.files import sha256
 from carbon_nas.training.image_files import ImageFiles, decode
 from carbon_nas.training.images import Normalisation
+from carbon_nas.training.shelf import Shelf
 from tests.training.pictures import draw, same_images
 
 HALF = Normalisation.of((0.5,) * 3, (0.5,) * 3)
@@ -87,6 +91,52 @@ def test_only_a_few_batches_are_decoded_ahead(files, tmp_path):
     with pytest.raises(UsageError, match=r"gone\.png"):
         next(batches)
     assert decoders() == []
+
+
+@pytest.fixture
+def short_lived(tmp_path):
+    """Files that can be taken away, and what takes them away."""
+    names = tuple(draw(tmp_path / f"{number}.png", seed=number).name for number in range(10))
+    files = ImageFiles(folder=tmp_path, names=names, labels=torch.arange(10), size=6, normalisation=HALF)
+    return files, lambda: [(tmp_path / name).unlink() for name in names]
+
+
+def test_what_was_seen_in_order_is_not_decoded_again(short_lived):
+    files, take_away = short_lived
+    seen, first = list(files.batches(6, 4)), list(files.first(3).batches(8, 4))
+    take_away()
+    for again, before in ((files.batches(6, 4), seen), (files.first(3).to(torch.device("cpu")).batches(8, 4), first)):
+        for (x, y), (u, v) in zip(again, before, strict=True):
+            assert torch.equal(x, u)
+            assert torch.equal(y, v)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_was_not_seen_to_its_end_or_does_not_fit_is_decoded_again(short_lived, stopped):
+    files, take_away = short_lived
+    files = replace(files, shelf=Shelf(files.bytes_when_resident - (not stopped)))
+    batches = files.batches(6, 4)
+    next(batches)
+    batches.close() if stopped else list(batches)
+    take_away()
+    with pytest.raises(UsageError, match=r"\.png: this is no image"):
+        list(files.batches(6, 4))
+
+
+def test_a_shelf_keeps_what_comes_first_and_no_more_than_it_holds():
+    shelf, images = Shelf(10), [torch.zeros(size, dtype=torch.uint8) for size in (6, 6, 4)]
+    for number, some in enumerate(images):
+        shelf.keep((Path(), (str(number),), 1, 1.0), some)
+        shelf.keep((Path(), (str(number),), 1, 1.0), some)
+    kept = [shelf.find((Path(), (str(number),), 1, 1.0)) is not None for number in range(3)]
+    assert kept == [True, False, True]
+    assert not shelf.has_room(1)
+
+
+def test_files_are_read_with_the_hash_of_each(files):
+    split, hashes = files.read()
+    assert same_images(split, files)
+    assert hashes == {name: sha256((files.folder / name).read_bytes()) for name in files.names}
 
 
 def test_the_middle_square_is_what_is_kept(tmp_path):

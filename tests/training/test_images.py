@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon_nas.training import Split, load_workload
-from carbon_nas.training.images import Normalisation, resize
+from carbon_nas.training.images import Normalisation, pieces, resize
 from tests.supernet.spaces import few, images
 from tests.training.pictures import noise
 
@@ -70,6 +70,16 @@ def test_bytes_are_the_same_floats_however_they_are_asked_for():
     assert torch.equal(torch.cat([x for x, _ in split.drawn(torch.arange(10), 3)]), taken)
     assert torch.equal(split.to(torch.device("cpu")).take(torch.arange(10))[0], taken)
     assert split.images.dtype == torch.uint8
+
+
+def test_many_images_are_counted_piece_by_piece_with_the_same_result():
+    pixels = noise(700, 2, 60, 60)
+    shares = pixels.double() / 255
+    found = Normalisation.fitted(pixels)
+    assert len(list(pieces(pixels))) > 1
+    assert torch.equal(torch.cat(list(pieces(pixels))), pixels)
+    assert torch.allclose(found.mean.flatten().double(), shares.mean((0, 2, 3)), atol=1e-6)
+    assert torch.allclose(found.deviation.flatten().double(), shares.std((0, 2, 3), correction=0), atol=1e-6)
 
 
 def test_a_constant_channel_becomes_zero():
