@@ -29,7 +29,7 @@ from carbon_nas.options import (
     show,
     site_files,
 )
-from carbon_nas.planning import show_plan
+from carbon_nas.planning import check_references, show_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -276,7 +276,9 @@ class _Recording:
 def _study(study: str, seeds: int | None, data: Path | None, device: str | None, *, quick: bool) -> "Study":
     with doing_wing(otherwise="or redraw a recorded study with --report-only"):
         from carbon_nas.study import load_study
-    return load_study(study, quick=quick, seeds=seeds, data=data, device=device)
+    wanted = load_study(study, quick=quick, seeds=seeds, data=data, device=device)
+    check_references(wanted)
+    return wanted
 
 
 def _record(console: "Console", plan: "Study", out: Path | None, place: "Site", how: _Recording) -> Path:

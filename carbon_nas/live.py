@@ -45,7 +45,7 @@ class LiveView:
             refresh_per_second=2,  # Drawing uses CPU time of the process that is metered.
         )
         self._task: progress.TaskID | None = None
-        self._total = self._kept = self._done = 0
+        self._total = self._kept = self._done = self._resumed = 0
         self._began_s, self._spent_j, self._known, self._kept_phases = now_s(), 0.0, True, 0
 
     def __enter__(self) -> "LiveView":
@@ -75,7 +75,10 @@ class LiveView:
                 self._say_kept()
                 self._show(event.planned, 0, 0.0)
             case Progress():
-                self._show(event.planned, min(event.image_passes, event.planned.image_passes), event.energy_j)
+                whole = event.planned.image_passes
+                # What earlier attempts did is done, and says nothing about how fast this process is.
+                self._resumed = min(event.image_passes_before, whole)
+                self._show(event.planned, min(event.image_passes_before + event.image_passes, whole), event.energy_j)
             case PhaseEnds():
                 self._end(event)
 
@@ -87,6 +90,8 @@ class LiveView:
     def _end(self, event: "PhaseEnds") -> None:
         planned, energy_j = event.planned, event.energy_j
         self._done += planned.image_passes
+        self._kept += min(event.image_passes_before, planned.image_passes)
+        self._resumed = 0
         if energy_j is None:
             self._known = False
         else:
@@ -98,7 +103,7 @@ class LiveView:
         self._show(planned, 0, 0.0)
 
     def _left(self, passes: int) -> str:
-        own = self._done - self._kept + passes
+        own = self._done - self._kept + passes - self._resumed
         if own <= 0 or self._total <= self._done + passes:
             return ""
         rate = (self._now_s() - self._began_s) / own

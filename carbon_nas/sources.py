@@ -128,6 +128,12 @@ BIBLIOGRAPHY: dict[str, str] = {
   year    = {2018},
   doi     = {10.1145/3177754}
 }""",
+    "krizhevsky2009": """@techreport{krizhevsky2009,
+  author      = {Alex Krizhevsky},
+  title       = {Learning Multiple Layers of Features from Tiny Images},
+  year        = {2009},
+  institution = {University of Toronto}
+}""",
     "lacoste2019": """@misc{lacoste2019,
   author = {Alexandre Lacoste and Alexandra Luccioni and Victor Schmidt and Thomas Dandres},
   title  = {Quantifying the Carbon Emissions of Machine Learning},
@@ -144,6 +150,14 @@ BIBLIOGRAPHY: dict[str, str] = {
   pages   = {2100707},
   year    = {2021},
   doi     = {10.1002/advs.202100707}
+}""",
+    "lecun1998": """@article{lecun1998,
+  author  = {Yann LeCun and L{\\'e}on Bottou and Yoshua Bengio and Patrick Haffner},
+  title   = {Gradient-Based Learning Applied to Document Recognition},
+  journal = {Proceedings of the {IEEE}},
+  volume  = {86},
+  number  = {11},
+  year    = {1998}
 }""",
     "luccioni2023": """@article{luccioni2023,
   author  = {Alexandra Sasha Luccioni and Sylvain Viguier and Anne-Laure Ligozat},
@@ -175,6 +189,17 @@ BIBLIOGRAPHY: dict[str, str] = {
   year      = {2019},
   eprint    = {1802.01548},
   archivePrefix = {arXiv}
+}""",
+    "russakovsky2015": """@article{russakovsky2015,
+  author  = {Olga Russakovsky and Jia Deng and Hao Su and Jonathan Krause and Sanjeev Satheesh and Sean Ma and
+             Zhiheng Huang and Andrej Karpathy and Aditya Khosla and Michael Bernstein and Alexander C. Berg and
+             Li Fei-Fei},
+  title   = {{ImageNet} Large Scale Visual Recognition Challenge},
+  journal = {International Journal of Computer Vision},
+  volume  = {115},
+  number  = {3},
+  year    = {2015},
+  doi     = {10.1007/s11263-015-0816-y}
 }""",
     "sahni2021": """@inproceedings{sahni2021,
   author    = {Manas Sahni and Shreya Varshini and Alind Khare and Alexey Tumanov},

@@ -1,7 +1,8 @@
 """A small recorded study of three strategies, two of which pay once: every joule is decided here, at 1 W."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from carbon_nas.ledger.records import (
     LatencyLimit,
@@ -16,7 +17,7 @@ from carbon_nas.ledger.records import (
 from carbon_nas.meters import ManualClock
 from tests.recorded import recorder
 
-__all__ = ["EARLIER", "ONCE_S", "RELEASED", "SCENARIOS", "SEARCH_S", "record_trio"]
+__all__ = ["EARLIER", "ONCE_S", "RELEASED", "SCENARIOS", "SEARCH_S", "TUNE_S", "record_trio"]
 
 SCENARIOS = ("slow", "fast")
 ONCE_S = {
@@ -34,6 +35,7 @@ ONCE_S = {
     "evolution": {},
 }
 SEARCH_S = {"once_for_all": 2.0, "sandwich": 2.0, "evolution": 45.0}
+TUNE_S = 30.0
 ACCURACY = {"once_for_all": 0.95, "sandwich": 0.94, "evolution": 0.955}
 
 RELEASED = Prior(phase="train supernet", weights_hash="0" * 64, reference="cai2020-ofa")
@@ -56,6 +58,8 @@ def record_trio(
     priors: Sequence[Prior] = (),
     trained: bool = True,
     trusted: bool = True,
+    tuned: Mapping[str, int | None] | None = None,
+    proxy_epochs: int | None = None,
 ) -> Path:
     """Record a study; return its folder.
 
@@ -66,16 +70,23 @@ def record_trio(
         priors: what once_for_all starts from.
         trained: whether once_for_all trains its supernet; if not, it only measures and fits.
         trusted: whether the latency table of the second scenario is good.
+        tuned: the strategies that train their networks on, and for how many epochs; None: their plan does not tell.
+        proxy_epochs: of evolution, whose choices are then on record as well.
     """
-    study = {"name": "trio"}
+    study: dict[str, Any] = {"name": "trio"}
+    for strategy, epochs in (tuned or {}).items():
+        study[strategy] = {"fine_tuning": {"epochs": epochs}} if epochs else {}
+    if proxy_epochs is not None:
+        study["evolution"] = {"proxy_epochs": proxy_epochs}
     _profile(folder, study, trusted=trusted)
     for seed in range(seeds):
         for strategy in strategies:
-            _strategy(folder, study, strategy, seed, priors if strategy == "once_for_all" else (), trained=trained)
+            started = priors if strategy == "once_for_all" else ()
+            _strategy(folder, study, strategy, seed, started, trained=trained, tuned=strategy in (tuned or {}))
     return folder
 
 
-def _profile(folder: Path, study: dict[str, str], *, trusted: bool) -> None:
+def _profile(folder: Path, study: dict[str, Any], *, trusted: bool) -> None:
     clock = ManualClock()
     with recorder(folder, "profiling", study, clock, strategy="profiling", role=Role.SHARED) as shared:
         for scenario in SCENARIOS:
@@ -93,7 +104,14 @@ def _profile(folder: Path, study: dict[str, str], *, trusted: bool) -> None:
 
 
 def _strategy(
-    folder: Path, study: dict[str, str], strategy: str, seed: int, priors: Sequence[Prior], *, trained: bool
+    folder: Path,
+    study: dict[str, Any],
+    strategy: str,
+    seed: int,
+    priors: Sequence[Prior],
+    *,
+    trained: bool,
+    tuned: bool,
 ) -> None:
     clock, longer = ManualClock(), 1.0 + 0.1 * seed
     with recorder(folder, f"{strategy}-seed{seed}", study, clock, strategy=strategy, seed=seed) as own:
@@ -114,7 +132,7 @@ def _strategy(
         for scenario in SCENARIOS:
             with own.phase("search", scope=Scope.PER_SCENARIO, scenario=scenario):
                 clock.advance(SEARCH_S[strategy] * longer)
-            if ONCE_S[strategy]:
+            if ONCE_S[strategy] or strategy in study:
                 own.append(
                     Selection(
                         scenario=scenario,
@@ -122,10 +140,13 @@ def _strategy(
                         timed=4 if scenario == "slow" else 9,
                         predicted_ms=1.8,
                         measured_ms=1.9,
-                        predicted_accuracy_fraction=0.96,
+                        predicted_accuracy_fraction=0.96 if ONCE_S[strategy] else None,
                         validation_accuracy_fraction=0.945,
                     )
                 )
+            if tuned:
+                with own.phase("fine-tune", scope=Scope.PER_SCENARIO, scenario=scenario):
+                    clock.advance(TUNE_S)
             own.append(
                 Result(
                     scenario=scenario,

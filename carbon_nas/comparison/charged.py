@@ -1,13 +1,13 @@
 """What a strategy is charged with: its own entries and those of shared work, of the seeds and scenarios compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from carbon_nas.accounting.statement import Entry, Statement
 from carbon_nas.comparison.finished import Finished
 from carbon_nas.ledger.records import Role, Scope
 
-__all__ = ["Charged", "charged", "counted"]
+__all__ = ["Charged", "charged", "counted", "repeated"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,3 +39,18 @@ def counted(statement: Statement, done: Finished) -> Iterator[Entry]:
         finished = entry.scope == Scope.PER_SCENARIO and entry.scenario in done.scenarios
         if not entry.wasted and (once or finished):
             yield entry
+
+
+def repeated(
+    statements: Sequence[Statement], strategies: Sequence[str], done: Finished
+) -> Mapping[str, frozenset[str]]:
+    """Return the names of the phases that every strategy does for each scenario, shared work included."""
+    return {
+        strategy: frozenset(
+            entry.name
+            for one in charged(statements, strategy, done)
+            for entry in one.entries
+            if entry.scope == Scope.PER_SCENARIO
+        )
+        for strategy in strategies
+    }

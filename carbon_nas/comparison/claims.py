@@ -23,6 +23,8 @@ _CLAIMS = {
     "cai2020-fbnet-c": "cai2020-claim-fbnet",
     MNASNET: "cai2020-claim-mnasnet",
 }
+_TUNING = "fine-tuning of every network"
+_PUBLISHED_EPOCHS = " or ".join(one.value.removeprefix("#") for one in FineTuning if one is not FineTuning.NONE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +68,8 @@ class OwnRun:
     Attributes:
         n: for how many scenarios both were run.
         accuracy_gap_fraction: accuracy of once-for-all minus the rival's; None if it is not known.
-        fine_tuning: for how long the networks cut from the supernet were trained on; None if it is not known.
+        fine_tuning: for how long the networks cut from the supernet were trained on; None: not known, or not published.
+        tuned: for how long they were, in words, where nothing is published for so long; empty otherwise.
         left_out: work of once-for-all that was paid for before the run, in words; empty if it paid for everything.
     """
 
@@ -78,6 +81,7 @@ class OwnRun:
     tier: Tier
     accuracy_gap_fraction: float | None = None
     fine_tuning: FineTuning | None = None
+    tuned: str = ""
     left_out: str = ""
 
     def __post_init__(self) -> None:
@@ -233,6 +237,14 @@ def _to_own(own: OwnRun) -> Iterator[ClaimStep]:
     yield _number(own.n)
     if own.fine_tuning is not None:
         yield _tuning(own.n, own.fine_tuning)
+    elif own.tuned:
+        yield _step(
+            _TUNING,
+            _ratio(_proxyless(), _ofa(), own.n),
+            f"skipped: this run fine-tunes for {own.tuned}, not {_PUBLISHED_EPOCHS}; its joules are in the last step",
+            _ofa().source,
+            applies=False,
+        )
     gap = own.accuracy_gap_fraction
     stated = "not known" if gap is None else f"{100 * gap:+.1f} percentage points for once-for-all"
     yield _step(
@@ -246,8 +258,7 @@ def _to_own(own: OwnRun) -> Iterator[ClaimStep]:
         yield _step(
             "charged in full",
             _ratio(_proxyless(), _ofa(own.fine_tuning or FineTuning.NONE), own.n),
-            f"no factor of energy here, although it is one: this run starts from weights, and {own.left_out} is in the "
-            "published hours and not in its joules",
+            f"its training ({own.left_out}) was paid before: the published ratio holds it, these joules do not",
             None,
             applies=False,
         )
@@ -276,7 +287,7 @@ def _tuning(n: int, fine_tuning: FineTuning, **facts: Any) -> ClaimStep:
     tuned = _ofa(fine_tuning)
     tunes = fine_tuning is not FineTuning.NONE
     return _step(
-        f"fine-tuning of every network ({fine_tuning})" if tunes else "fine-tuning of every network",
+        f"{_TUNING} ({fine_tuning})" if tunes else _TUNING,
         _ratio(_proxyless(), tuned, n),
         f"{tuned.each_gpu_h:,.0f} GPU-hours for each network" if tunes else "skipped: this run does not fine-tune",
         tuned.source,

@@ -9,9 +9,12 @@ from carbon_nas.comparison.cost_curve import CostCurve
 from carbon_nas.comparison.delivery import Delivery
 from carbon_nas.comparison.table import Comparison, StrategyCost
 
-__all__ = ["FAMILY", "ONCE_FOR_ALL", "SANDWICH", "Trainings", "are_kin", "protagonists", "trainings"]
+__all__ = ["FAMILY", "FINE_TUNE", "ONCE_FOR_ALL", "SANDWICH", "Trainings", "are_kin", "protagonists", "trainings"]
 
 ONCE_FOR_ALL, SANDWICH = "once_for_all", "sandwich"
+
+FINE_TUNE = "fine-tune"
+"""What ledgers call the phase in which a network is trained on after it was taken out of the supernet."""
 
 FAMILY: Mapping[str, str] = MappingProxyType(
     {ONCE_FOR_ALL: "progressive shrinking", SANDWICH: "a single stage with the sandwich rule"}
@@ -19,24 +22,29 @@ FAMILY: Mapping[str, str] = MappingProxyType(
 """Strategies that train one supernet for all scenarios, and how they train it."""
 
 
-def are_kin(one: str, other: str) -> bool:
-    """Tell whether two strategies differ in how one network is trained, and in nothing that is done per scenario."""
-    return one in FAMILY and other in FAMILY
-
-
-def protagonists(costs: Sequence[StrategyCost]) -> tuple[StrategyCost, StrategyCost] | None:
-    """Return whom a comparison is about: whoever pays most once, and the costliest that is no kin of it.
+def are_kin(one: str, other: str, repeated: Mapping[str, Collection[str]]) -> bool:
+    """Tell whether two strategies differ in how one network is trained, and in nothing that is done per scenario.
 
     Args:
-        costs: in the order of a comparison, whoever pays most once first.
+        one: a strategy.
+        other: another one.
+        repeated: by strategy, the names of the phases that were recorded for each scenario, such as those of
+            `Comparison.repeated()`.
+    """
+    return {one, other} <= FAMILY.keys() and set(repeated.get(one, ())) == set(repeated.get(other, ()))
+
+
+def protagonists(comparison: Comparison) -> tuple[StrategyCost, StrategyCost] | None:
+    """Return whom a comparison is about: whoever pays most once, and the costliest that is no kin of it.
 
     Returns:
         None if there is only one strategy.
     """
-    if len(costs) < 2:
+    if len(comparison.strategies) < 2:
         return None
-    upfront, *others = costs
-    rivals = [cost for cost in others if not are_kin(upfront.strategy, cost.strategy)]
+    # In the order of a comparison, whoever pays most once comes first.
+    upfront, *others = comparison.strategies
+    rivals = [cost for cost in others if not are_kin(upfront.strategy, cost.strategy, comparison.repeated())]
     return upfront, max(rivals, key=lambda cost: cost.energy_j) if rivals else others[0]
 
 

@@ -11,11 +11,12 @@ from carbon_nas.accounting.uncertainty import Spread, simulate
 from carbon_nas.comparison.by_method import MethodCost, by_method
 from carbon_nas.comparison.claims import ClaimStep, OwnRun, why_not
 from carbon_nas.comparison.delivery import deliveries
-from carbon_nas.comparison.family import FAMILY, ONCE_FOR_ALL, Trainings, are_kin, trainings
+from carbon_nas.comparison.family import FAMILY, FINE_TUNE, ONCE_FOR_ALL, Trainings, trainings
 from carbon_nas.comparison.finished import finished
 from carbon_nas.comparison.hourly import HourlyMean, hourly_means
 from carbon_nas.comparison.payback import FleetPayback, Payback, paybacks, spent_on_networks
 from carbon_nas.comparison.priors import InFull, PriorWork, charged_in_full, prior_works
+from carbon_nas.comparison.published_hours import FineTuning
 from carbon_nas.comparison.quality import Quality, quality
 from carbon_nas.comparison.ranges import ranges
 from carbon_nas.comparison.speedup import Speedup, speedups
@@ -118,7 +119,7 @@ def find(
     switches = ranges(comparison, doubt, merged.runs)
     uses = inferences(statements, found)
     works = prior_works(runs)
-    own = own_run(comparison, "this study", works)
+    own = own_run(comparison, "this study", works, runs)
     repaid = paybacks(uses, spent_on_networks(comparison.curves))
     return Findings(
         comparison=comparison,
@@ -145,7 +146,9 @@ def find(
     )
 
 
-def own_run(comparison: Comparison, label: str, works: Sequence[PriorWork] = ()) -> OwnRun | None:
+def own_run(
+    comparison: Comparison, label: str, works: Sequence[PriorWork] = (), runs: Sequence[Run] = ()
+) -> OwnRun | None:
     """Return once-for-all beside the rival that costs most, as the end of the way from the published claim.
 
     Where only its kin was run, that stands for it; a rival is whoever trains no network for all scenarios.
@@ -154,18 +157,20 @@ def own_run(comparison: Comparison, label: str, works: Sequence[PriorWork] = ())
         comparison: the numbers.
         label: what the run is called.
         works: what strategies started from that was paid for before.
+        runs: the ledgers behind it, whose plans say for how long networks were trained on.
 
     Returns:
         None if one of them was not run, or used nothing.
     """
     costs = {cost.strategy: cost for cost in comparison.strategies}
     own = next((costs[name] for name in FAMILY if name in costs), None)
-    rivals = [cost for name, cost in costs.items() if own is not None and not are_kin(name, own.strategy)]
+    rivals = [cost for name, cost in costs.items() if name not in FAMILY]
     rival = max(rivals, key=lambda cost: cost.energy_j, default=None)
     if own is None or rival is None or not own.energy_j or not rival.energy_j:
         return None
     gaps = [gap for gap in comparison.gaps if {gap.strategy, gap.rival} == {own.strategy, rival.strategy}]
     gap = gaps[0].mean_fraction if gaps else None
+    fine_tuning, tuned = _fine_tuning(comparison, own.strategy, runs)
     started = dict.fromkeys(work.phase for work in works if work.strategy == own.strategy)
     return OwnRun(
         label=label if own.strategy == ONCE_FOR_ALL else f"{label}, {own.strategy}",
@@ -175,5 +180,21 @@ def own_run(comparison: Comparison, label: str, works: Sequence[PriorWork] = ())
         rival_j=rival.energy_j,
         tier=comparison.tier,
         accuracy_gap_fraction=-gap if gap is not None and gaps[0].strategy != own.strategy else gap,
+        fine_tuning=fine_tuning,
+        tuned=tuned,
         left_out=", ".join(started),
     )
+
+
+def _fine_tuning(comparison: Comparison, strategy: str, runs: Sequence[Run]) -> tuple[FineTuning | None, str]:
+    """Return the published fine-tuning that a strategy did, or its own in words; nothing if no phase is called so."""
+    if not any((phase.strategy, phase.name) == (strategy, FINE_TUNE) for phase in comparison.phases):
+        return None, ""
+    plans = [run.header.study.get(strategy) for run in runs if run.header.strategy == strategy]
+    recipes = [plan.get("fine_tuning") for plan in plans if isinstance(plan, Mapping)]
+    epochs = {recipe.get("epochs") for recipe in recipes if isinstance(recipe, Mapping)}
+    if len(epochs) != 1 or None in epochs:
+        return None, "epochs that its plan does not tell"
+    (number,) = epochs
+    published = next((one for one in FineTuning if one.value == f"#{number}"), None)
+    return published, "" if published else f"{number} epoch{'' if number == 1 else 's'}"

@@ -12,6 +12,7 @@ from statistics import fmean
 from carbon_nas.accounting.quantities import ItEnergy
 from carbon_nas.comparison.break_even import BreakEven, break_even
 from carbon_nas.comparison.cost_curve import CostCurve
+from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.gpu_power import GpuPower, gpu_powers
 from carbon_nas.comparison.table import Comparison
 from carbon_nas.errors import UnknownQuantity
@@ -57,6 +58,11 @@ class PriorWork:
     def published(self) -> bool:
         """Whether others have published what it had cost."""
         return self.tier is Tier.PUBLISHED
+
+    @property
+    def energy_tier(self) -> Tier:
+        """How sure its joules are: published hours times a published power are a model."""
+        return Tier.MODELLED if self.published else self.tier
 
     def energy_j(self, power: GpuPower | None) -> float | None:
         """Return its IT energy, published hours at a power per GPU; None if it cannot be told."""
@@ -125,12 +131,14 @@ class InFull:
 
     Attributes:
         rival: None if nothing else was compared.
-        power: the name of the published power per GPU that turns hours into joules; empty if no hours are in it.
+        power: the name of the published power per GPU that turns hours into joules; empty if no known hours are in it.
         n: for how many scenarios.
         prior_j, rival_prior_j: the earlier work, the mean over seeds; None if its joules cannot be told.
         spent_j, rival_spent_j: what was metered here.
         spent, full: the break-even of both, without the earlier work and with it.
+        kin: whether both differ in how one network is trained, and in nothing that is done per scenario.
         tier: of the sum.
+        spent_tier: of what was metered here.
     """
 
     strategy: str
@@ -143,7 +151,9 @@ class InFull:
     rival_spent_j: float | None
     spent: BreakEven | None
     full: BreakEven | None
+    kin: bool
     tier: Tier
+    spent_tier: Tier
 
     @property
     def full_j(self) -> float | None:
@@ -169,20 +179,17 @@ class InFull:
 def charged_in_full(comparison: Comparison, works: Sequence[PriorWork]) -> tuple[InFull, ...]:
     """Charge every strategy with what it started from, and set it beside every other one.
 
-    Where hours were published, there is an answer for each published power per GPU: a range of choices.
+    Where published hours are known, there is an answer for each published power per GPU: a range of choices.
     """
-    started = {work.strategy for work in works} & {curve.strategy for curve in comparison.curves}
-    powers = gpu_powers() if any(work.published for work in works if work.strategy in started) else {}
-    tiers = {
-        cost.strategy: {cost.tier, *(work.tier for work in works if work.strategy == cost.strategy)}
-        for cost in comparison.strategies
-    }
+    curves = {curve.strategy: curve for curve in comparison.curves}
     found = []
-    for name, power in powers.items() or [("", None)]:
-        sides = {curve.strategy: _side(curve, works, power) for curve in comparison.curves}
-        for one, other in _pairs([curve.strategy for curve in comparison.curves], started):
-            mixed = tiers[one] | (tiers[other] if other else set())
-            found.append(_in_full(sides[one], sides[other] if other else None, name, len(comparison.scenarios), mixed))
+    for one, other in _pairs(list(curves), {work.strategy for work in works} & curves.keys()):
+        timed = any(work.gpu_h is not None for work in works if work.strategy in (one, other))
+        powers: Mapping[str, GpuPower | None] = gpu_powers() if timed else {"": None}
+        for name, power in powers.items():
+            side = _side(curves[one], works, power)
+            rival = None if other is None else _side(curves[other], works, power)
+            found.append(_in_full(side, rival, name, comparison, works))
     return tuple(found)
 
 
@@ -226,18 +233,23 @@ def _side(curve: CostCurve, works: Sequence[PriorWork], power: GpuPower | None) 
     return _Side(curve=curve, prior_j=known if len(known) == len(prior_j) else None)
 
 
-def _in_full(own: _Side, rival: _Side | None, power: str, n: int, tiers: set[Tier]) -> InFull:
+def _in_full(own: _Side, rival: _Side | None, power: str, comparison: Comparison, works: Sequence[PriorWork]) -> InFull:
     full, rival_full = own.full, None if rival is None else rival.full
+    mine, theirs = own.curve.strategy, None if rival is None else rival.curve.strategy
+    spent = {cost.tier for cost in comparison.strategies if cost.strategy in (mine, theirs)}
+    before = {work.energy_tier for work in works if work.strategy in (mine, theirs)}
     return InFull(
-        strategy=own.curve.strategy,
-        rival=None if rival is None else rival.curve.strategy,
+        strategy=mine,
+        rival=theirs,
         power=power,
-        n=n,
+        n=len(comparison.scenarios),
         prior_j=own.mean_j,
         spent_j=own.curve.total_j,
         rival_prior_j=None if rival is None else rival.mean_j,
         rival_spent_j=None if rival is None else rival.curve.total_j,
         spent=None if rival is None else break_even(own.curve, rival.curve),
         full=None if full is None or rival_full is None else break_even(full, rival_full),
-        tier=Tier.weakest(tiers) or Tier.MODELLED,
+        kin=theirs is not None and are_kin(mine, theirs, comparison.repeated()),
+        tier=Tier.weakest(spent | before) or Tier.MODELLED,
+        spent_tier=Tier.weakest(spent) or Tier.MODELLED,
     )

@@ -1,8 +1,9 @@
 """How good what decides is: latency tables, accuracy predictors, and the choices that were made with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from carbon_nas.comparison.family import FAMILY, FINE_TUNE
 from carbon_nas.ledger.findings import LEAST_RANK_CORRELATION_RATIO, MOST_ERROR_FRACTION
 from carbon_nas.ledger.run import Run
 
@@ -66,7 +67,9 @@ class Choice:
         timed: how many of the best were timed end to end.
         predicted_ms, measured_ms: by the latency table, and end to end.
         predicted_accuracy_fraction: by the predictor.
-        validation_accuracy_fraction: of the supernet with this architecture, before it was chosen.
+        validation_accuracy_fraction: of what `validated` says, before it was chosen.
+        validated: what was validated, in words.
+        fine_tuned: whether it was trained on after it was chosen.
         test_accuracy_fraction: of what was delivered.
     """
 
@@ -79,6 +82,8 @@ class Choice:
     measured_ms: float | None
     predicted_accuracy_fraction: float | None
     validation_accuracy_fraction: float | None
+    validated: str
+    fine_tuned: bool
     test_accuracy_fraction: float | None
 
     @property
@@ -88,8 +93,8 @@ class Choice:
 
     @property
     def accuracy_error_fraction(self) -> float | None:
-        """By how much the test was better than the predictor said."""
-        if self.test_accuracy_fraction is None or self.predicted_accuracy_fraction is None:
+        """By how much the test was better than the predictor said; None as well if it was trained on after that."""
+        if self.fine_tuned or self.test_accuracy_fraction is None or self.predicted_accuracy_fraction is None:
             return None
         return self.test_accuracy_fraction - self.predicted_accuracy_fraction
 
@@ -152,5 +157,18 @@ def _choice(run: Run, scenario: str) -> Choice:
         measured_ms=selection.measured_ms,
         predicted_accuracy_fraction=selection.predicted_accuracy_fraction,
         validation_accuracy_fraction=selection.validation_accuracy_fraction,
+        validated=_validated(run),
+        fine_tuned=any((one.name, one.scenario) == (FINE_TUNE, scenario) for one in run.done.values()),
         test_accuracy_fraction=None if result is None else result.accuracy_fraction,
     )
+
+
+def _validated(run: Run) -> str:
+    """Say what a strategy validates before it chooses."""
+    if run.header.strategy in FAMILY:
+        return "the supernet with this architecture"
+    plan = run.header.study.get(run.header.strategy)
+    epochs = plan.get("proxy_epochs") if isinstance(plan, Mapping) else None
+    if epochs is None:
+        return "what its search had of it"
+    return f"the architecture after {epochs} proxy epoch{'' if epochs == 1 else 's'} of its own"

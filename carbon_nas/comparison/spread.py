@@ -12,6 +12,7 @@ from carbon_nas.accounting.quantities import MarginalMass, MarketBasedMass
 from carbon_nas.accounting.site import Site
 from carbon_nas.accounting.statement import Statement
 from carbon_nas.accounting.uncertainty import Spread
+from carbon_nas.comparison.charged import repeated
 from carbon_nas.comparison.doubts import Doubts, doubts, power_name
 from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.finished import Finished
@@ -114,7 +115,7 @@ def spread_model(statements: Sequence[Statement], strategies: Sequence[str], don
     of = CO2E if named and len(spent.sites) > 1 else ENERGY
     return SpreadModel(
         model=model,
-        derived=_derived(model, strategies, len(done.scenarios), of),
+        derived=_derived(model, strategies, len(done.scenarios), of, repeated(statements, strategies, done)),
         unit=unit,
         of=of,
         scenarios=len(done.scenarios),
@@ -196,7 +197,9 @@ def _total_name(strategy: str, view: str, paid: str) -> str:
     return f"{cost_name(strategy, view)}, {paid}"
 
 
-def _derived(model: Model, strategies: Sequence[str], scenarios: int, of: str) -> dict[str, Derivation]:
+def _derived(
+    model: Model, strategies: Sequence[str], scenarios: int, of: str, each: Mapping[str, frozenset[str]]
+) -> dict[str, Derivation]:
     derived: dict[str, Derivation] = {}
     for view in ("", MARKET_BASED, MARGINAL, EMBODIED):
         for strategy in strategies:
@@ -210,7 +213,7 @@ def _derived(model: Model, strategies: Sequence[str], scenarios: int, of: str) -
             derived[cost_name(strategy, WHOLE)] = Derived(unit="kg", of=_sum(parts[0], parts[1]))
     for one, other in combinations(strategies, 2):
         derived[ratio_name(one, other)] = Derived(unit="", of=_quotient(derived[one], derived[other]))
-        if are_kin(one, other):
+        if are_kin(one, other, each):
             continue  # Their lines run side by side: where they cross is chance, and no result.
         # A crossing is looked for from whoever pays more once.
         upfront, rival = (one, other) if _once(model, one) >= _once(model, other) else (other, one)

@@ -138,6 +138,14 @@ class Comparison:
     overlap: str = "refuse"
     attributed: tuple[str, ...] = ()
 
+    def repeated(self) -> Mapping[str, frozenset[str]]:
+        """Return the names of the phases that every strategy does for each scenario, shared work included."""
+        each = [phase for phase in self.phases if phase.scope == Scope.PER_SCENARIO]
+        return {
+            cost.strategy: frozenset(phase.name for phase in each if phase.strategy == cost.strategy)
+            for cost in self.strategies
+        }
+
 
 def _masses(groups: Any, columns: Mapping[str, str]) -> Mapping[str, float | None]:
     """Return the mean over seeds of each seed's sum."""

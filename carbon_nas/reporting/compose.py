@@ -5,17 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from carbon_nas.accounting.tornado import drawn
 from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.findings import Findings
-from carbon_nas.comparison.speedup import PUBLISHED_SPEEDUPS
 from carbon_nas.ledger.run import Run
-from carbon_nas.meters.base import Component
 from carbon_nas.references.register import Reference
-from carbon_nas.references.waterfall import waterfall
 from carbon_nas.reporting.cells import Carbon
+from carbon_nas.reporting.citations import citations
 from carbon_nas.reporting.claims import claim_table
 from carbon_nas.reporting.costs import break_even_table, cost_table, curve_table, lost_table, phase_table
 from carbon_nas.reporting.document import Block, Card, Document, FigureBlock, Section, Text
-from carbon_nas.reporting.equivalents import equivalent_sources, equivalent_table
-from carbon_nas.reporting.factors import embodied_table, factor_sources, factor_table, mixed_bases
+from carbon_nas.reporting.equivalents import equivalent_table
+from carbon_nas.reporting.factors import embodied_table, factor_table, mixed_bases
 from carbon_nas.reporting.measurement import (
     component_table,
     disturbances,
@@ -23,12 +21,12 @@ from carbon_nas.reporting.measurement import (
     incident_table,
     window_table,
 )
-from carbon_nas.reporting.methods import input_table, method_sources, method_table
+from carbon_nas.reporting.methods import input_table, method_table
 from carbon_nas.reporting.models import shipped_models
 from carbon_nas.reporting.networks import delivery_table
 from carbon_nas.reporting.numbers import energy, kwh, points, scenarios, significant
 from carbon_nas.reporting.opinions import cross_check_table, disagreements
-from carbon_nas.reporting.priors import in_full_table, left_out, power_sources, prior_table, started
+from carbon_nas.reporting.priors import in_full_table, left_out, prior_table, started
 from carbon_nas.reporting.provenance import ledger_table, meter_table, plan_table, recording
 from carbon_nas.reporting.quality import choice_table, latency_table, predictor_table
 from carbon_nas.reporting.record import waterfall_table
@@ -36,7 +34,7 @@ from carbon_nas.reporting.scale import scale_table
 from carbon_nas.reporting.uncertainty import headline, range_table, spread_table, swing_table
 from carbon_nas.reporting.use import fleet_table, payback_table, speedup_table, use_table
 from carbon_nas.reporting.verdict import caveats, emissions, verdict
-from carbon_nas.sources import Source, Tier
+from carbon_nas.sources import Tier
 from carbon_nas.units import in_kwh
 
 __all__ = ["compose"]
@@ -61,9 +59,10 @@ def _cards(findings: Findings) -> Iterator[Card]:
             tier=cost.tier,
         )
     for found in comparison.break_evens:
-        if are_kin(found.upfront, found.rival):
-            continue  # Both pay once: their trainings are compared, in a sentence of the verdict.
-        ran = f"{'extrapolated from' if found.extrapolated else 'within'} the {found.measured_n} that were run"
+        if are_kin(found.upfront, found.rival, comparison.repeated()):
+            continue  # They differ in their training alone: their trainings are compared, in a sentence of the verdict.
+        were = "was" if found.measured_n == 1 else "were"
+        ran = f"{'extrapolated from' if found.extrapolated else 'within'} the {found.measured_n} that {were} run"
         spent = ", without what was paid before" if {found.upfront, found.rival} & before.keys() else ""
         yield Card(
             label=f"break-even, {found.upfront} against {found.rival}",
@@ -87,62 +86,6 @@ def _cards(findings: Findings) -> Iterator[Card]:
                 detail=f"worst scenario {points(gap.worst_fraction)}",
                 tier=Tier.MEASURED,
             )
-
-
-_STRATEGY_SOURCES = {
-    "once_for_all": (Source(key="cai2020", where="the strategy once_for_all"),),
-    "sandwich": (
-        Source(key="yu2019", where="the strategy sandwich: sandwich rule and in-place distillation"),
-        Source(key="yu2020", where="the strategy sandwich: one stage, without fine-tuning"),
-    ),
-    "evolution": (
-        Source(key="real2019", where="the strategy evolution: aging evolution, algorithm 1"),
-        Source(key="tan2019", where="the strategy evolution: reward (equation 2) and proxy epochs"),
-    ),
-}
-_WORKLOAD_SOURCES = {
-    "digits": Source(key="alpaydin1998", where="the workload digits, in the copy that scikit-learn bundles")
-}
-
-
-def _metered(part: Component) -> Iterator[Source]:
-    kind, inputs = part.name.partition(":")[0], part.inputs
-    if kind == "cpu" and "codecarbon" in str(inputs.get("watts_per_core_from")):
-        yield Source(key="codecarbon", where="power per core: cpu_power.csv, and 4 W per thread (core/cpu.py)")
-    ranged = str(inputs.get("range_from"))
-    if "Teads" in ranged:
-        yield Source(key="davy2021", where="range of the CPU estimate: package power over load")
-    if "Cloud Carbon Footprint" in ranged:
-        yield Source(key="cloudcarbonfootprint", where="range of the CPU estimate: coefficients-gcp-use.csv")
-    if kind == "dram" and "Green Algorithms" in str(inputs.get("watts_per_gib_from")):
-        yield Source(key="lannelongue2021", where="power of memory: 0.3725 W/GB")
-    if "RAPL" in part.method:
-        yield Source(key="khan2018", where="RAPL: what its counters cover, and how accurate they are")
-    if kind == "gpu" and part.tier is Tier.MEASURED:
-        yield Source(key="yang2024", where="NVML: how accurate the GPU's power sensor is")
-
-
-def _sources(
-    findings: Findings, runs: Sequence[Run], references: Mapping[str, Reference], *, equivalents: bool
-) -> tuple[Source, ...]:
-    comparison = findings.comparison
-    found = [reference.printed.source for reference in references["strubell2019-nas"].chain]
-    found += [step.source for step in waterfall()]
-    found.append(Source(key="ghg2015", where="location-based method: energy x intensity"))
-    found += factor_sources(comparison.sites)
-    found += method_sources(findings.methods)
-    found += [step.source for step in findings.claim if step.source is not None]
-    found += power_sources(findings.priors)
-    found += [one.source for one in PUBLISHED_SPEEDUPS]
-    found.append(Source(key="ipcc2006", where="uncertainty: Approach 1 and 2, side by side"))
-    found += equivalent_sources() if equivalents else ()
-    found += dict.fromkeys(source for run in runs for part in run.components.values() for source in _metered(part))
-    if any(check.tool.startswith("codecarbon") for run in runs for check in run.cross_checks):
-        found.append(Source(key="codecarbon", where="the second opinion: OfflineEmissionsTracker"))
-    for cost in comparison.strategies:
-        found += _STRATEGY_SOURCES.get(cost.strategy, ())
-    found += [_WORKLOAD_SOURCES[run.header.workload] for run in runs if run.header.workload in _WORKLOAD_SOURCES]
-    return tuple(dict.fromkeys(found))
 
 
 def _kept(*blocks: Block | None) -> tuple[Block, ...]:
@@ -247,7 +190,7 @@ def compose(
                 ),
             ),
         ),
-        sources=_sources(findings, runs, references, equivalents=equivalents),
+        sources=citations(findings, runs, references, equivalents=equivalents),
     )
 
 

@@ -118,7 +118,8 @@ def phase_table(comparison: Comparison, carbon: Carbon) -> Table:
 def curve_table(comparison: Comparison) -> Table:
     """Return energy and work over N: as it was run, then energy extrapolated to just beyond break-even."""
     reach = max(curve.measured_n for curve in comparison.curves)
-    crossings = [found for found in comparison.break_evens if not are_kin(found.upfront, found.rival)]
+    each = comparison.repeated()
+    crossings = [found for found in comparison.break_evens if not are_kin(found.upfront, found.rival, each)]
     wanted = max([reach + 2, *(found.first_n or 0 for found in crossings)])
     rows = []
     for n in range(1, min(wanted, 100) + 1):
@@ -161,20 +162,18 @@ def break_even_table(comparison: Comparison) -> Table:
             return word("never")
         return Cell(text=significant(value), tier=Tier.MODELLED, value=value, unit="scenarios")
 
-    def apart(found: BreakEven) -> bool:
-        return not are_kin(found.upfront, found.rival)
+    each = comparison.repeated()
+
+    def kin(found: BreakEven) -> bool:
+        return are_kin(found.upfront, found.rival, each)
 
     rows = [
         (
             word(found.upfront),
             word(found.rival),
-            *(
-                map(n, (found.n_ratio, found.low_ratio, found.high_ratio))
-                if apart(found)
-                else [word("side by side")] * 3
-            ),
+            *([word("side by side")] * 3 if kin(found) else map(n, (found.n_ratio, found.low_ratio, found.high_ratio))),
             word(f"{found.crossing_pairs} of {found.pairs}"),
-            word(_basis(found)),
+            word("both pay once" if kin(found) else _basis(found)),
         )
         for found in comparison.break_evens
     ]
@@ -192,19 +191,17 @@ def break_even_table(comparison: Comparison) -> Table:
         ),
         rows=tuple(rows),
         note="Lowest and highest are taken over all pairs of a scenario and a seed: a range, no confidence interval."
-        + (_KIN if any(are_kin(found.upfront, found.rival) for found in comparison.break_evens) else ""),
+        + (_KIN if any(map(kin, comparison.break_evens)) else ""),
     )
 
 
 _KIN = (
-    " Where both pay once, they do the same per scenario: there the lines run side by side, and where they cross is "
-    "chance."
+    " Where both train one network for all scenarios and did the same phases for each of them, as recorded, the lines "
+    "run side by side, and where they cross is chance."
 )
 
 
 def _basis(found: BreakEven) -> str:
-    if are_kin(found.upfront, found.rival):
-        return "both pay once"
     return "extrapolated" if found.extrapolated else "within what was run"
 
 

@@ -100,8 +100,9 @@ def _height(comparison: Comparison) -> float:
 
 def cost_curve(comparison: Comparison, axes: "Axes", *, before: Collection[str] = ()) -> None:
     """Draw energy over the number of scenarios, with crossings. `before` as for `phase_energy`."""
-    # Where both pay once, the lines run side by side, and their crossing would only stretch the picture.
-    apart = [found for found in comparison.break_evens if not are_kin(found.upfront, found.rival)]
+    # Where two differ in training alone, the lines run side by side, and their crossing would only stretch the picture.
+    each = comparison.repeated()
+    apart = [found for found in comparison.break_evens if not are_kin(found.upfront, found.rival, each)]
     crossings = [found for found in apart if found.n_ratio is not None]
     measured = max(curve.measured_n for curve in comparison.curves)
     reach = max([measured + 1.0, *(min(found.n_ratio or 0.0, 100.0) * 1.25 for found in crossings)])

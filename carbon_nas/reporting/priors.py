@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from carbon_nas.comparison.break_even import BreakEven
-from carbon_nas.comparison.family import are_kin
 from carbon_nas.comparison.gpu_power import gpu_powers
 from carbon_nas.comparison.priors import InFull, PriorWork
 from carbon_nas.reporting.cells import counted, joules, maybe, word
@@ -61,7 +60,7 @@ def prior_table(works: Sequence[PriorWork]) -> Table | None:
             counted(work.gpu_h, "GPU-hours", Tier.PUBLISHED) if work.published else word(_METERED),
             maybe(work.metered_j, work.tier, "published" if work.published else "not known"),
             *(
-                maybe(work.energy_j(power), Tier.PUBLISHED, "not known") if work.published else word(_METERED)
+                maybe(work.energy_j(power), work.energy_tier, "not known") if work.published else word(_METERED)
                 for power in powers.values()
             ),
             word(work.note),
@@ -89,7 +88,7 @@ def prior_table(works: Sequence[PriorWork]) -> Table | None:
         rows=tuple(rows),
         note="Work that a strategy starts from: it was not done in this study, and is in no other table but the next. "
         "Published: hours of other hardware, somebody else's, times a published power per GPU with its share of the "
-        "host, before any PUE.",
+        "host, before any PUE: a model. What was in vain, such as attempts that were lost, is left out of both.",
     )
 
 
@@ -110,15 +109,15 @@ def in_full_table(found: Sequence[InFull]) -> Table | None:
         (
             word(one.strategy),
             word(one.rival or "nothing else"),
-            word(_power(one.power)),
+            word(_power(one)),
             maybe(one.prior_j, one.tier, "not known"),
-            joules(one.spent_j, _spent_tier(one)),
+            joules(one.spent_j, one.spent_tier),
             maybe(one.full_j, one.tier, "not known"),
-            maybe(one.rival_full_j, one.tier if one.rival_prior_j else _spent_tier(one), "none"),
-            _ratio(one.spent_ratio, _spent_tier(one)),
-            _ratio(one.full_ratio, one.tier),
-            _crossing(one.spent, one, _spent_tier(one)),
-            _crossing(one.full, one, one.tier),
+            maybe(one.rival_full_j, one.tier if one.rival_prior_j else one.spent_tier, _unknown(one)),
+            _ratio(one.spent_ratio),
+            _ratio(one.full_ratio, _unknown(one) if None in (one.full_j, one.rival_full_j) else "none"),
+            _crossing(one.spent, one),
+            _crossing(one.full, one),
         )
         for one in found
     ]
@@ -157,30 +156,31 @@ def _provenance(found: Sequence[InFull]) -> str:
     )
 
 
-def _power(name: str) -> str:
-    if not name:
-        return _METERED
-    return f"{significant(gpu_powers()[name].power_w)} W per GPU [{name}]"
+def _power(one: InFull) -> str:
+    if one.power:
+        return f"{significant(gpu_powers()[one.power].power_w)} W per GPU [{one.power}]"
+    unknown = one.prior_j is None or (one.rival is not None and one.rival_prior_j is None)
+    return "not known" if unknown else _METERED
 
 
-def _spent_tier(one: InFull) -> Tier:
-    # What was metered here keeps its tier only if nothing else is in the sum; a quotient is a model in any case.
-    return Tier.MODELLED if one.power else one.tier
+def _unknown(one: InFull) -> str:
+    return "not known" if one.rival else "none"
 
 
-def _ratio(value: float | None, tier: Tier) -> Cell:
-    if value is None:
-        return word("none")
-    return Cell(text=significant(value), tier=Tier.weakest({tier, Tier.MODELLED}), value=value, unit="ratio")
+# A quotient is a model, however sure the joules in it are.
+def _ratio(value: float | None, missing: str = "none") -> Cell:
+    return (
+        word(missing) if value is None else Cell(text=significant(value), tier=Tier.MODELLED, value=value, unit="ratio")
+    )
 
 
-def _crossing(found: BreakEven | None, one: InFull, tier: Tier) -> Cell:
-    if found is None:
-        return word("not known" if one.rival else "none")
-    if are_kin(found.upfront, found.rival):
+def _crossing(found: BreakEven | None, one: InFull) -> Cell:
+    if one.kin:
         return word("side by side")
+    if found is None:
+        return word(_unknown(one))
     if found.n_ratio is None:
         return word("never")
     turned = "" if found.upfront == one.strategy else f" ({found.upfront} pays more once)"
-    sure = Tier.weakest({tier, Tier.MODELLED})
-    return Cell(text=f"{significant(found.n_ratio)}{turned}", tier=sure, value=found.n_ratio, unit="scenarios")
+    text = f"{significant(found.n_ratio)}{turned}"
+    return Cell(text=text, tier=Tier.MODELLED, value=found.n_ratio, unit="scenarios")

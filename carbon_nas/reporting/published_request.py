@@ -265,7 +265,7 @@ def _ratio(runs: Sequence[ledger.Run]) -> MeasuredRatio | None:
         comparison = compare([account(run, sites.of(run.path.name)) for run in runs], found)
     except LedgerError:
         return None  # Not finished: there is a power per GPU all the same.
-    own = own_run(comparison, str(runs[0].header.study.get("name", "own ledgers")), prior_works(runs))
+    own = own_run(comparison, str(runs[0].header.study.get("name", "own ledgers")), prior_works(runs), runs)
     return None if own is None else MeasuredRatio(**{name: getattr(own, name) for name in MeasuredRatio.model_fields})
 
 

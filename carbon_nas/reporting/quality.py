@@ -114,7 +114,7 @@ def choice_table(found: Sequence[Choice]) -> Table | None:
             Column(key="measured_ms", title="measured"),
             Column(key="latency_error_fraction", title="difference"),
             Column(key="predicted_accuracy_fraction", title="accuracy by the predictor", shown=predicted),
-            Column(key="validation_accuracy_fraction", title="of the supernet, validation"),
+            Column(key="validation_accuracy_fraction", title="validation, when chosen"),
             Column(key="test_accuracy_fraction", title="delivered, test"),
         ),
         rows=tuple(map(_choice_row, ordered)),
@@ -143,10 +143,17 @@ def _choice_note(found: Sequence[Choice]) -> Iterator[str]:
         "Scored: distinct architectures that the search looked at. Timed: end to end, from the best on, until enough "
         "met the limit; many of them mean that the table had promised too much. Difference: measured over table."
     )
+    validated = dict.fromkeys(
+        f"{one.strategy}, {one.validated}" for one in found if one.validation_accuracy_fraction is not None
+    )
+    if validated:
+        yield f"Validation, when chosen: {'; '.join(validated)}."
     for name, values in _by_strategy((one.strategy, one.latency_error_fraction) for one in found).items():
         yield f"{name}: measured latency differs from the table by {_over(values, _signed)}."
     for name, values in _by_strategy((one.strategy, one.accuracy_error_fraction) for one in found).items():
         yield f"{name}: test accuracy differs from the predictor by {_over(values, points)}."
+    for name in dict.fromkeys(one.strategy for one in found if one.fine_tuned):
+        yield f"{name}: fine-tuned after that, so its test accuracy does not check what was known when it was chosen."
 
 
 def _by_strategy(pairs: Iterable[tuple[str, float | None]]) -> dict[str, list[float]]:

@@ -20,7 +20,7 @@ _CROSSING = "scenarios"
 
 def headline(findings: Findings) -> str | None:
     """Return the name of the ratio that a report is about; None if only one strategy was compared."""
-    pair = protagonists(findings.comparison.strategies)
+    pair = protagonists(findings.comparison)
     return None if pair is None else ratio_name(pair[0].strategy, pair[1].strategy)
 
 

@@ -1,6 +1,7 @@
 """The sentences at the top: what was found, and what must be known before it is quoted."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from carbon_nas.accounting.site import EMBODIED_VIEW, LOCATION, MARKET
@@ -8,7 +9,7 @@ from carbon_nas.accounting.uncertainty import Spread
 from carbon_nas.comparison.break_even import BreakEven
 from carbon_nas.comparison.components import Incomplete
 from carbon_nas.comparison.delivery import Delivery, Gap
-from carbon_nas.comparison.family import FAMILY, Trainings, are_kin
+from carbon_nas.comparison.family import FAMILY, ONCE_FOR_ALL, SANDWICH, Trainings, are_kin
 from carbon_nas.comparison.findings import MARGIN_FRACTION
 from carbon_nas.comparison.priors import PriorWork
 from carbon_nas.comparison.spread import CO2E, break_even_name, ratio_name, same
@@ -16,6 +17,7 @@ from carbon_nas.comparison.table import Comparison
 from carbon_nas.reporting.numbers import energy, kwh, mass, percent, points, scenarios, significant
 from carbon_nas.reporting.priors import IN_FULL, started
 from carbon_nas.sources import Tier
+from carbon_nas.uncertain import Interval
 from carbon_nas.units import in_kwh
 
 __all__ = ["caveats", "emissions", "verdict"]
@@ -91,10 +93,16 @@ def _without(one: str, other: str, before: Mapping[str, str]) -> str:
 def _pair(comparison: Comparison, spreads: Mapping[str, Spread], one: str, other: str, without: str) -> Iterator[str]:
     several = comparison.sites.only is None
     spent = f"{_capital(without)}, " if without else ""
-    for told in _ratio(spreads.get(ratio_name(one, other)), one, other, "CO2e" if several else "energy"):
+    of, spread = "CO2e" if several else "energy", spreads.get(ratio_name(one, other))
+    if are_kin(one, other, comparison.repeated()):
+        # Where the lines cross is chance. In the direction in which their trainings are compared.
+        turned = _inverse(spread) if (one, other) == (ONCE_FOR_ALL, SANDWICH) else spread
+        whole = f"in all, for {scenarios(len(comparison.scenarios))}, "
+        for told in _ratio(turned, SANDWICH, ONCE_FOR_ALL, of):
+            yield _capital(f"{without}, {whole}{told}" if without else f"{whole}{told}")
+        return
+    for told in _ratio(spread, one, other, of):
         yield f"{spent}{told}"
-    if are_kin(one, other):
-        return  # Both pay once, and what they do per scenario is the same: where the lines cross is chance.
     for found in comparison.break_evens:
         if {found.upfront, found.rival} == {one, other}:
             spread = spreads.get(break_even_name(found.upfront, found.rival))
@@ -104,6 +112,17 @@ def _pair(comparison: Comparison, spreads: Mapping[str, Spread], one: str, other
         names = {break_even_name(*pair, CO2E) for pair in ((one, other), (other, one))}
         for told in _by_co2e([spread for name, spread in spreads.items() if name in names]):
             yield f"{spent}{told}"
+
+
+def _inverse(spread: Spread | None) -> Spread | None:
+    """Return how sure a ratio is the other way round; without an end where one of the old ones is 0."""
+    if spread is None or not spread.value:
+        return None
+    over = [
+        Interval(low=1.0 / one.high, high=1.0 / one.low) if one is not None and one.low > 0.0 else None
+        for one in (spread.interval, spread.quantified_only)
+    ]
+    return replace(spread, value=1.0 / spread.value, interval=over[0], quantified_only=over[1])
 
 
 def _trained(found: Trainings) -> str:
@@ -168,18 +187,20 @@ def _by_co2e(spreads: Sequence[Spread]) -> Iterator[str]:
 
 def _crossing(found: BreakEven, sure: Spread | None, *, apart: bool) -> str:
     never = found.pairs - found.crossing_pairs
-    missing = f"; in {never} of {found.pairs} pairs of a scenario and a seed they never cross" if never else ""
+    missing = f"in {never} of {found.pairs} pairs of a scenario and a seed they never cross" if never else ""
     if found.n_ratio is None:
         return (
             f"{found.upfront} costs more once and not less per scenario than {found.rival}: "
-            f"extrapolated from what was run, it never breaks even{missing}."
+            f"extrapolated from what was run, it never breaks even{f'; {missing}' if missing else ''}."
         )
-    known = f" ({_sure(sure)})" if _sure(sure) else ""
-    if found.low_ratio is not None and found.high_ratio is not None:
-        ends = f"from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)}"
-        reach = f"{ends} by scenario and seed{missing}"
-        known = f" ({'; '.join(filter(None, [_sure(sure), reach]))})"
-    beyond = f" That is beyond the {scenarios(found.measured_n)} that were run: extrapolated."
+    ends = ""
+    if found.crossing_pairs > 1 and found.low_ratio is not None and found.high_ratio is not None:
+        span = f"from {significant(found.low_ratio, 2)} to {significant(found.high_ratio, 2)}"
+        ends = f"{span} by scenario and seed"
+    told = "; ".join(filter(None, [_sure(sure), ends, missing]))
+    known = f" ({told})" if told else ""
+    were = "was" if found.measured_n == 1 else "were"
+    beyond = f" That is beyond the {scenarios(found.measured_n)} that {were} run: extrapolated."
     lead = f"{'In energy ' if apart else ''}{found.upfront} breaks even with {found.rival}"
     return (
         f"{lead} at N* = {significant(found.n_ratio, 2)} scenarios{known}, and costs less from N = {found.first_n} on."

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from carbon_nas.files import name_for_file
 from carbon_nas.ledger.records import Scope
 from carbon_nas.strategies.base import Bench, Phase
-from carbon_nas.strategies.specialisation import MEASURE, PREDICT, Specialisation, SpecialisationPlan
+from carbon_nas.strategies.specialisation import PHASES, Specialisation, SpecialisationPlan
 from carbon_nas.strategies.stages import Stages
 from carbon_nas.strategies.start import LOAD, StartPlan, load
 from carbon_nas.training.recipe import StagePlan, check_recipe, progressive_shrinking
@@ -33,7 +33,7 @@ class OnceForAllPlan(SpecialisationPlan):
     @field_validator("stages")
     @classmethod
     def _in_order(cls, stages: Mapping[str, StagePlan]) -> Mapping[str, StagePlan]:
-        taken = {name_for_file(name).lower() for name in (MEASURE, PREDICT)}
+        taken = {name_for_file(name).lower() for name in (LOAD, *PHASES)}
         for name in stages:
             if name_for_file(name).lower() in taken:
                 raise ValueError(f"a stage cannot be called {name!r}: a phase after the training is called so")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from carbon_nas.ledger.records import Scope, phase_key
 from carbon_nas.strategies.artefact import Artefact
@@ -25,9 +25,17 @@ from carbon_nas.supernet.network import ElasticMobileNetV3
 from carbon_nas.supernet.static import channels_last
 from carbon_nas.training.calibration import calibrated, supernet_accuracy
 
-__all__ = ["FineTuningPlan", "MEASURE", "PREDICT", "Specialisation", "SpecialisationPlan"]
+__all__ = ["FineTuningPlan", "PHASES", "PREDICT", "Specialisation", "SpecialisationPlan"]
 
-MEASURE, PREDICT, EXTRACT, FINE_TUNE = "measure accuracies", "train predictor", "extract", "fine-tune"
+MEASURE, PREDICT, SEARCH, EXTRACT, FINE_TUNE = (
+    "measure accuracies",
+    "train predictor",
+    "search",
+    "extract",
+    "fine-tune",
+)
+PHASES = (MEASURE, PREDICT, SEARCH, EXTRACT, FINE_TUNE, "evaluate", "use")
+"""The names of all phases that may follow the training of a supernet, those of `proving_phases` included."""
 
 _DRAWS = 20  # for every architecture that is wanted
 _KEEP_EVERY = 10  # architectures that are scored
@@ -51,10 +59,16 @@ class SpecialisationPlan(BaseModel):
     calibration_images: int = Field(default=400, ge=2)
     """Training images that batch norm is recalibrated on before a sub-network is scored; the paper takes 2,000."""
     predictor: PredictorPlan | None = PredictorPlan(architectures=100)
-    """None: every architecture that the search proposes is scored on the supernet itself."""
+    """None, in a study file `false`: every architecture that the search proposes is scored on the supernet itself."""
     search: SearchPlan = SearchPlan()
     selection: SelectionPlan = SelectionPlan()
     fine_tuning: FineTuningPlan | None = None
+
+    @field_validator("predictor", mode="before")
+    @classmethod
+    def _switched_off(cls, predictor: object) -> object:
+        # TOML has no null.
+        return None if predictor is False else predictor
 
 
 class Specialisation:
@@ -89,7 +103,7 @@ class Specialisation:
         each = Scope.PER_SCENARIO
         for scenario in self._bench.scenarios:
             name = scenario.name
-            yield Phase("search", each, partial(self._search, scenario), name, searching)
+            yield Phase(SEARCH, each, partial(self._search, scenario), name, searching)
             yield Phase(EXTRACT, each, partial(self._extract, scenario), name, calibrating)
             if plan.fine_tuning is not None:
                 passes = plan.fine_tuning.epochs * epoch_passes(self._bench)
@@ -154,7 +168,7 @@ class Specialisation:
 
     def _extract(self, scenario: Scenario, context: PhaseContext) -> Artefact:
         bench, net = self._bench, kept_supernet(self._bench, self._supernet)
-        found = bench.artefacts.load(phase_key("search", scenario.name)).facts
+        found = bench.artefacts.load(phase_key(SEARCH, scenario.name)).facts
         arch = bench.space.from_json(found["architecture"])
         images = self._plan.calibration_images
         statistics = calibrated(net, arch, bench.workload, images=images, tally=context.tally)

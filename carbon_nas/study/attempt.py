@@ -1,7 +1,7 @@
 """One attempt at a phase: it goes on from what an earlier one kept, and keeps its own state while it runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from carbon_nas.errors import OutputError
 from carbon_nas.ledger.observations import Incident
@@ -21,7 +21,10 @@ was in the middle of. One save of the digits supernet takes 6 ms, most of it for
 of an epoch of 100 ms, and is 0.1 % of 5 s."""
 
 
-def _unwatched(_: PhaseContext) -> None:
+_PASSES = "image_passes"
+
+
+def _unwatched(_: PhaseContext, __: int) -> None:
     pass
 
 
@@ -40,7 +43,7 @@ class Attempt:
         artefacts: where its state and its outcome are kept.
         clock: tells when it is time to save.
         save_interval_s: seconds between saved states, at the least; 0: whenever the phase offers one.
-        watch: is given the context before the work begins.
+        watch: is given the context before the work begins, and how many image passes earlier attempts did of it.
     """
 
     phase: Phase
@@ -51,13 +54,14 @@ class Attempt:
     artefacts: Artefacts
     clock: Clock
     save_interval_s: float = SAVE_INTERVAL_S
-    watch: Callable[[PhaseContext], None] = _unwatched
+    watch: Callable[[PhaseContext, int], None] = _unwatched
 
     def run(self) -> PhaseWindow:
         """Go on from the last saved state, if there is one, or begin; do the work, and keep its outcome."""
         phase, saved = self.phase, self.recorder.run.saved.get(self.key)
         before = self._state(saved)
         resumes = None if saved is None or before is None else saved.artefact_hash
+        passes_before = 0 if before is None else int(before.facts.get(_PASSES, 0))
         with self.recorder.phase(phase.name, scope=phase.scope, scenario=phase.scenario, resumes=resumes) as window:
             last_s = self.clock.monotonic_s()
 
@@ -65,11 +69,12 @@ class Attempt:
                 nonlocal last_s
                 if self.clock.monotonic_s() - last_s >= self.save_interval_s:
                     _count(context, window)
-                    self._save(window, progress, state)
+                    passes = passes_before + context.tally.image_passes
+                    self._save(window, progress, replace(state, facts={**state.facts, _PASSES: passes}))
                     last_s = self.clock.monotonic_s()
 
             context = PhaseContext(seed=self.seed, job=self.job, log=window.log_epoch, keep=keep, before=before)
-            self.watch(context)
+            self.watch(context, passes_before)
             try:
                 artefact = phase.run(context)
             finally:

@@ -40,6 +40,8 @@ class PlannedCost:
         scenarios: for how many scenarios it is done; 1 if it is paid once.
         image_passes: about how many images pass a network forward, for one scenario; a backward pass counts as two.
         macs: about how many multiply-accumulates that is; None: it goes on for as long as it helps.
+        trains_supernet: whether it is one of the stages that train it.
+        paid_before: whether it only takes in what was paid for before this study.
     """
 
     strategy: str
@@ -48,6 +50,8 @@ class PlannedCost:
     scenarios: int
     image_passes: int
     macs: int | None
+    trains_supernet: bool = False
+    paid_before: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,13 +128,14 @@ def planned_costs(study: Study) -> tuple[PlannedCost, ...]:
         artefacts=Artefacts(Path()),
         device=torch.device("cpu"),
     )
-    found: dict[tuple[str, str], PlannedCost] = {}
+    found: dict[tuple[str, str, Scope], PlannedCost] = {}
     for name in study.strategies:
         stages = stages_of(study, name)
         for phase in strategy_of(study, name, bench).phases():
             if phase.scope is Scope.USE:
                 continue
-            key, before = (name, phase.name), found.get((name, phase.name))
+            key = (name, phase.name, phase.scope)
+            before = found.get(key)
             sized = phase.name not in (LOAD, PREDICT)
             found[key] = PlannedCost(
                 strategy=name,
@@ -139,6 +144,8 @@ def planned_costs(study: Study) -> tuple[PlannedCost, ...]:
                 scenarios=1 if before is None else before.scenarios + 1,
                 image_passes=phase.image_passes if sized else 0,
                 macs=_macs(bench, phase, stages.get(phase.name)) if sized else _UNSIZED_MACS[phase.name],
+                trains_supernet=phase.name in stages,
+                paid_before=phase.name == LOAD,
             )
     return tuple(found.values())
 

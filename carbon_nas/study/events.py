@@ -31,18 +31,26 @@ class PhaseBegins:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """With every heartbeat: work and joules of the running phase so far."""
+    """With every heartbeat: work and joules of the running phase so far.
+
+    Attributes:
+        image_passes: of this attempt.
+        image_passes_before: of the attempts that it goes on from.
+        energy_j: of this attempt.
+    """
 
     planned: PlannedPhase
     image_passes: int
+    image_passes_before: int
     energy_j: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseEnds:
-    """A phase is done."""
+    """A phase is done; attempts that it went on from had done `image_passes_before` of its work."""
 
     planned: PlannedPhase
+    image_passes_before: int
     energy_j: float | None
     duration_s: float
 

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from carbon_nas.devices.catalog import target_named
 from carbon_nas.devices.profiler import ProfilePlan
@@ -116,15 +116,40 @@ class Study(BaseModel):
             raise ValueError("list resolutions in ascending order, each at least 4 pixels")
         return sizes
 
+    @model_validator(mode="after")
+    def _kin_alike(self) -> "Study":
+        if not {ONCE_FOR_ALL, SANDWICH} <= {*self.strategies}:
+            return self
+        for name in OnceForAllPlan.model_fields:
+            one, other = getattr(self.once_for_all, name), getattr(self.sandwich, name)
+            if name not in _OF_THE_TRAINING and one != other:
+                raise ValueError(
+                    f"{ONCE_FOR_ALL} and {SANDWICH} are compared as two trainings of one network, and here they differ "
+                    f"in {name}: say the same under [{ONCE_FOR_ALL}] and [{SANDWICH}], or compare them in two studies"
+                )
+        return self
+
     def identity(self) -> dict[str, Any]:
         """Return what makes a recorded run this study.
 
-        The number of seeds does not: more can be added later. Nor does where data and latency tables lie, but what they
-        are.
+        The number of seeds does not: more can be added later. Nor does where data, latency tables and the supernets to
+        start from lie, but what they are.
         """
+        where = {"start": {"checkpoint", "ledger"}}
         return self.model_dump(
-            mode="json", exclude={"seeds": True, "data": True, "device": True, "profile": {"tables"}}
+            mode="json",
+            exclude={
+                "seeds": True,
+                "data": True,
+                "device": True,
+                "profile": {"tables"},
+                ONCE_FOR_ALL: where,
+                SANDWICH: where,
+            },
         )
+
+
+_OF_THE_TRAINING = ("stages", "start")
 
 
 def built_in_studies() -> list[str]:
@@ -137,8 +162,30 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
+        # A recipe is a whole: one with a stage of its own is another recipe, and no longer list of the same stages.
+        another = both and key == "stages" and not value.keys() <= merged[key].keys()
+        merged[key] = _merged(merged[key], value) if both and not another else value
     return merged
+
+
+def _shortened(fields: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the fields of a study with what --quick changes of them."""
+    shortened = _merged(fields, changes)
+    for name, plan in shortened.items():
+        before, change = fields.get(name), changes.get(name)
+        if not isinstance(plan, dict) or not isinstance(before, Mapping) or not isinstance(change, Mapping):
+            continue
+        if before.get("predictor") is False:
+            plan["predictor"] = False  # What is switched off is not switched on by a shorter version of it.
+        stages, fewer = before.get("stages"), change.get("stages")
+        if isinstance(stages, Mapping) and isinstance(fewer, Mapping) and not fewer.keys() <= stages.keys():
+            raise InvalidStudy(
+                f"quick.{name}.stages: --quick shortens {', '.join(sorted(fewer.keys() - stages.keys()))}, and the "
+                f"study's stages are {', '.join(stages)}",
+                where=where,
+                cure=f"say under [quick.{name}.stages] how those are shortened, or leave --quick out",
+            )
+    return shortened
 
 
 def _text_of(path: Path) -> str:
@@ -178,7 +225,8 @@ def load_study(
     """Read a study by the name of a built-in one or by the path of a TOML file.
 
     A file may begin with `extends = "digits"`: it then says only what differs from that built-in study, and its name is
-    that of the file unless it gives another.
+    that of the file unless it gives another. Stages that are all of that study change what they say of them; with a
+    stage of another name they are a recipe of their own.
 
     Args:
         study: a name or a path.
@@ -204,7 +252,7 @@ def load_study(
     if quick:
         if not changes:
             raise InvalidStudy("this study has no [quick] table", where=where, cure="leave --quick out, or add one")
-        fields = _merged(fields, changes)
+        fields = _shortened(fields, changes, where)
         fields["name"] = f"{fields.get('name', Path(study).stem)}-quick"
     given = {"seeds": seeds, "data": None if data is None else str(data), "device": device}
     fields |= {name: value for name, value in given.items() if value is not None}
@@ -213,4 +261,5 @@ def load_study(
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise InvalidStudy(f"{place}: {first['msg'].removeprefix('Value error, ')}", where=where) from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise InvalidStudy(f"{place}: {said}" if place else said, where=where) from error

@@ -1,6 +1,5 @@
 """Running a study: every phase of every strategy and seed, metered, written down, and never done twice."""
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -28,24 +27,17 @@ from carbon_nas.strategies.artefact import Artefacts
 from carbon_nas.strategies.base import Bench, Phase, Strategy
 from carbon_nas.strategies.constraint import Constraint
 from carbon_nas.strategies.context import PhaseContext
-from carbon_nas.strategies.evolution import Evolution
-from carbon_nas.strategies.once_for_all import OnceForAll
 from carbon_nas.strategies.profiling import Profiling
+from carbon_nas.strategies.start import check_start, start_digests
 from carbon_nas.study.attempt import SAVE_INTERVAL_S, Attempt
 from carbon_nas.study.events import Observer, PhaseBegins, PhaseEnds, PhaseKept, PlannedPhase, Progress, StudyBegins
 from carbon_nas.study.identity import check_code_and_study, check_machine, code_hash, hash_of
+from carbon_nas.study.outcome import ship_outcome
 from carbon_nas.study.plan import Study
-from carbon_nas.study.setting import scenarios_of, strategy_of
-from carbon_nas.study.shipping import ship_run
-from carbon_nas.study.supernets import ship_supernet
-from carbon_nas.supernet.network import ElasticMobileNetV3
-from carbon_nas.supernet.static import channels_last
-from carbon_nas.training.augmentation import SHIFT_AND_CONTRAST
-from carbon_nas.training.data import Split, Workload, load_workload
-from carbon_nas.training.learners import ElasticLearner
-from carbon_nas.training.loop import fit
+from carbon_nas.study.setting import scenarios_of, starts_of, strategy_of
+from carbon_nas.study.warm_up import warm_up
+from carbon_nas.training.data import Workload, load_workload
 from carbon_nas.training.memory import keep_freed_memory
-from carbon_nas.training.tally import Tally
 
 __all__ = ["Host", "Runner"]
 
@@ -112,7 +104,7 @@ class Runner:
     def __init__(self, study: Study, folder: Path, *, observer: Observer, host: Host | None = None) -> None:
         self._study, self._folder, self._observer, self._host = study, folder, observer, host or Host()
         self._scenarios = scenarios_of(study, self._host.device)
-        self._running: tuple[PlannedPhase, PhaseContext] | None = None
+        self._running: tuple[PlannedPhase, PhaseContext, int] | None = None
         self._warm = False
 
     def run(self) -> None:
@@ -139,6 +131,9 @@ class Runner:
         self._identity = {**study.identity(), "images": workload.digest, "trained_on": self._device.type}
         if study.profile.tables is not None:
             self._identity["tables"] = kept_digests(Path(study.profile.tables), study.scenarios)
+        starts = starts_of(study)
+        if starts:
+            self._identity["starts"] = {name: dict(start_digests(start)) for name, start in starts.items()}
         # All of them are read before the first is judged: damage is worse news than a difference.
         paths = sorted((self._folder / "ledger").glob("*.jsonl"))
         for run in filter(None, [_read_if_begun(path) for path in paths]):
@@ -152,29 +147,16 @@ class Runner:
         for name, seed in jobs:
             bench = self._bench(workload, None, name, seed)
             planned += self._planned(f"{name}-seed{seed}", strategy_of(study, name, bench))
+        # Now, and not when its phase comes: by then the devices would have been profiled in vain.
+        for name, start in starts.items():
+            check_start(self._bench(workload, None, name, seed=0), start)
         self._observer(StudyBegins(phases=tuple(planned)))
         tables = self._record("profiling", profiling, seed=0, role=Role.SHARED)
         for name, seed in jobs:
             bench = self._bench(workload, tables, name, seed)
             strategy = strategy_of(study, name, bench)
             run = self._record(f"{name}-seed{seed}", strategy, seed=seed, role=Role.STRATEGY)
-            self._ship(run, bench, strategy)
-
-    def _ship(self, run: Run, bench: Bench, strategy: OnceForAll | Evolution) -> None:
-        workload = bench.workload
-        ship_run(
-            self._folder,
-            run,
-            bench.artefacts,
-            bench.space,
-            workload.num_classes,
-            made_by=strategy.made_by,
-            normalisation=workload.normalisation,
-            picture=workload.picture,
-            classes=workload.class_names,
-        )
-        if isinstance(strategy, OnceForAll):
-            ship_supernet(self._folder, run, bench, strategy.supernet)
+            ship_outcome(self._folder, run, bench, strategy)
 
     def _warm_up(self) -> None:
         if self._warm:
@@ -183,30 +165,7 @@ class Runner:
         # Here, for a study that is finished is redrawn on machines without its devices; and before anything is paid.
         for scenario in self._scenarios:
             scenario.device.check()
-        # The first step of a process loads code and builds kernels, which takes seconds. Whoever trains first must not
-        # pay that for all, so a network that nobody keeps takes one step before anything is metered.
-        net = ElasticMobileNetV3(self._space, num_classes=2).to(self._device)
-        learner = ElasticLearner(
-            channels_last(net),
-            choices=self._space.restricted(),
-            subnets=1,
-            teacher=None,
-            rng=random.Random(0),
-            tally=Tally(),
-        )
-        size = self._space.resolutions[0]
-        few = Split(images=torch.zeros(2, self._space.in_channels, size, size), labels=torch.tensor([0, 1]))
-        plan = self._study.trainer.model_copy(update={"batch_size": 2})
-        fit(
-            learner,
-            few.to(self._device),
-            plan,
-            augmentation=SHIFT_AND_CONTRAST,
-            epochs=1,
-            learning_rate=0.0,
-            generator=torch.Generator(),
-            tally=Tally(),
-        )
+        warm_up(self._space, self._study.trainer, self._device)
 
     def _order(self, seed: int) -> tuple[str, ...]:
         # Rotated, so that over the seeds no strategy always finds the machine cold.
@@ -313,13 +272,28 @@ class Runner:
             watch=partial(self._watch, planned),
         )
         window = attempt.run()
+        passes_before = 0 if self._running is None else self._running[2]
         self._running = None
-        self._observer(PhaseEnds(planned=planned, energy_j=window.energy_j(), duration_s=window.duration_s()))
+        self._observer(
+            PhaseEnds(
+                planned=planned,
+                image_passes_before=passes_before,
+                energy_j=window.energy_j(),
+                duration_s=window.duration_s(),
+            )
+        )
 
-    def _watch(self, planned: PlannedPhase, context: PhaseContext) -> None:
-        self._running = planned, context
+    def _watch(self, planned: PlannedPhase, context: PhaseContext, passes_before: int) -> None:
+        self._running = planned, context, passes_before
 
     def _beat(self, energy_j: float | None) -> None:
         if self._running is not None:
-            planned, context = self._running
-            self._observer(Progress(planned=planned, image_passes=context.tally.image_passes, energy_j=energy_j))
+            planned, context, passes_before = self._running
+            self._observer(
+                Progress(
+                    planned=planned,
+                    image_passes=context.tally.image_passes,
+                    image_passes_before=passes_before,
+                    energy_j=energy_j,
+                )
+            )

@@ -157,6 +157,15 @@ def test_whether_a_run_fine_tunes_is_not_said_where_nobody_knows():
     assert [step.label for step in why_not(own()) if "fine-tun" in f"{step.label}{step.note}"] == []
 
 
+def test_a_run_that_fine_tunes_for_other_epochs_skips_that_step_and_says_where_its_joules_are():
+    steps = why_not(own(tuned="10 epochs"))
+    (step,) = [step for step in steps if step.label == "fine-tuning of every network"]
+    assert (step.applies, step.factor_ratio) == (False, 1.0)
+    assert "fine-tunes for 10 epochs, not 25 or 75" in step.note
+    assert "in the last step" in step.note
+    assert steps[-1].after_ratio == 1.3
+
+
 def test_a_run_that_fine_tunes_takes_that_step():
     steps = why_not(own(fine_tuning=FineTuning.EPOCHS_75))
     assert steps[5].applies

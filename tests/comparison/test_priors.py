@@ -87,7 +87,25 @@ def test_every_published_power_gives_an_answer_of_its_own(tmp_path):
     found = in_full(tmp_path, RELEASED, strategies=PAIR)
     assert [one.power for one in found] == list(gpu_powers())
     assert found[0].prior_j < found[1].prior_j
-    assert {one.tier for one in found} == {Tier.PUBLISHED}
+    assert {one.tier for one in found} == {Tier.MODELLED}
+
+
+def test_hours_are_published_and_their_joules_modelled(tmp_path):
+    (work,) = prior_works(study(tmp_path, RELEASED)[0])
+    assert (work.tier, work.energy_tier) == (Tier.PUBLISHED, Tier.MODELLED)
+    (own,) = prior_works(study(tmp_path / "own", EARLIER)[0])
+    assert (own.tier, own.energy_tier) == (Tier.ESTIMATED, Tier.ESTIMATED)
+
+
+def test_hours_that_are_not_known_are_multiplied_by_no_power(tmp_path):
+    unknown = replace(RELEASED, reference="nobody2031")
+    assert [(one.power, one.full_j) for one in in_full(tmp_path, unknown, strategies=PAIR)] == [("", None)]
+
+
+def test_charged_in_full_only_those_are_kin_that_do_the_same_per_scenario(tmp_path):
+    assert {one.rival: one.kin for one in in_full(tmp_path, EARLIER)} == {"sandwich": True, "evolution": False}
+    tuned = in_full(tmp_path / "tuned", EARLIER, tuned={"sandwich": 5})
+    assert {one.kin for one in tuned} == {False}
 
 
 def test_a_strategy_is_set_beside_every_other_one_and_others_not_beside_each_other(tmp_path):
@@ -159,6 +177,6 @@ def test_the_way_from_the_claim_says_that_such_a_run_is_no_full_one(tmp_path):
     steps = why_not(own)
     (step,) = [step for step in steps if step.label == "charged in full"]
     assert not step.applies
-    assert "train supernet is in the published hours and not in its joules" in step.note
+    assert step.note.startswith("its training (train supernet) was paid before: the published ratio holds it")
     assert "without what was paid before" in steps[-1].label
     assert not [step for step in why_not(replace(own, left_out="")) if step.label == "charged in full"]

@@ -60,6 +60,23 @@ def test_every_run_of_the_family_tells_of_its_predictor_and_its_choices(tmp_path
     assert choice.accuracy_error_fraction == pytest.approx(-0.01)
 
 
+def test_a_choice_says_what_was_validated(tmp_path):
+    found = quality(read(record_trio(tmp_path, proxy_epochs=3) / "ledger")).choices
+    assert {one.strategy: one.validated for one in found} == {
+        "once_for_all": "the supernet with this architecture",
+        "sandwich": "the supernet with this architecture",
+        "evolution": "the architecture after 3 proxy epochs of its own",
+    }
+
+
+def test_what_was_trained_on_after_it_was_chosen_does_not_check_the_predictor(tmp_path):
+    found = quality(read(record_trio(tmp_path, tuned={"once_for_all": 5}) / "ledger")).choices
+    assert {(one.strategy, one.fine_tuned, one.accuracy_error_fraction is None) for one in found} == {
+        ("once_for_all", True, True),
+        ("sandwich", False, False),
+    }
+
+
 def test_a_table_says_whether_networks_were_timed_for_want_of_trust(tmp_path):
     found = quality(read(record_trio(tmp_path, trusted=False) / "ledger"))
     assert [(one.scenario, one.trusted, one.timed) for one in found.tables] == [

@@ -13,16 +13,24 @@ from carbon_nas.meters.memory import MemoryEstimateMeter
 from carbon_nas.recorder import Recorder
 from carbon_nas.reporting import ask, build
 from carbon_nas.sources import BIBLIOGRAPHY, Tier, bibtex
+from carbon_nas.training.data import WORKLOADS
 from tests.gauge import Gauge
 
 ESTIMATED = {"tier": Tier.ESTIMATED}
 
 
-def cited(folder: Path, *meters, check: CrossCheck | None = None, clock: ManualClock | None = None) -> set[str]:
+def cited(
+    folder: Path,
+    *meters,
+    check: CrossCheck | None = None,
+    clock: ManualClock | None = None,
+    workload: str | None = None,
+) -> set[str]:
     """Record one phase, draw the report, and return the keys it cites; references.bib must hold just these."""
     clock = clock or ManualClock()
     path = folder / "ledger" / "a.jsonl"
-    with Recorder(path, strategy="a", meters=meters, clock=clock, heartbeat_interval_s=None) as recorder:
+    facts = {"meters": meters, "clock": clock, "heartbeat_interval_s": None}
+    with Recorder(path, strategy="a", workload=workload, **facts) as recorder:
         with recorder.phase("search", scope=Scope.PER_SCENARIO, scenario="s"):
             clock.advance(1.0)
         recorder.result(scenario="s", accuracy=0.5)
@@ -66,6 +74,22 @@ def test_a_second_opinion_is_cited(tmp_path):
     cited(tmp_path, Gauge(clock), check=check, clock=clock)
     (_, files) = build(read(tmp_path / "ledger"), ask("FR"))
     assert "- [codecarbon] the second opinion: OfflineEmissionsTracker" in files["report.md"].decode()
+
+
+DATA = {
+    "digits": "alpaydin1998",
+    "mnist5k": "lecun1998",
+    "cifar10": "krizhevsky2009",
+    "cifar100": "krizhevsky2009",
+    "imagenet": "russakovsky2015",
+}
+
+
+@pytest.mark.parametrize("workload", sorted(WORKLOADS))
+def test_public_data_are_cited_and_own_ones_are_not(tmp_path, workload):
+    clock = ManualClock()
+    keys = cited(tmp_path, Gauge(clock), clock=clock, workload=workload)
+    assert keys & set(DATA.values()) == ({DATA[workload]} if workload in DATA else set())
 
 
 def test_every_entry_of_the_bibliography_carries_its_own_key_and_balanced_braces():

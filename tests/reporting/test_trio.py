@@ -1,6 +1,7 @@
 """The report of three strategies, two of which pay once, and of one that started from earlier work."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from carbon_nas.ledger import read
 from carbon_nas.reporting import ask, write_report
 from carbon_nas.reporting.document import Cell, Document, Table
 from carbon_nas.reporting.inks import _looks
+from carbon_nas.reporting.numbers import significant
 from carbon_nas.reporting.report import derive
 from carbon_nas.reporting.uncertainty import headline
 from carbon_nas.reporting.verify import verify_report
@@ -64,8 +66,13 @@ def texts(found: Derived, key: str, column: str) -> list[str]:
 def test_every_pair_has_its_ratio_and_its_accuracy_and_those_that_differ_a_break_even(plain):
     said = plain[1].verdict
     pairs = (("once_for_all", "sandwich"), ("once_for_all", "evolution"), ("sandwich", "evolution"))
-    for one, other in pairs:
+    (kin,) = [told for told in said if told.startswith("In all, for 2 scenarios, ")]
+    sure = plain[0].spreads["once_for_all / sandwich"].interval
+    ends = f"95 %: {significant(1 / sure.high, 2)} to {significant(1 / sure.low, 2)}"
+    assert kin.endswith(f"sandwich takes 0.624 times the energy of once_for_all ({ends}).")
+    for one, other in pairs[1:]:
         assert sum(f"{one} takes" in told and f"of {other} (" in told for told in said) == 1
+    for one, other in pairs:
         assert sum(told.startswith(f"In test accuracy {one} differs from {other}") for told in said) == 1
     assert [told.split(" at N*")[0] for told in said if "breaks even" in told] == [
         "once_for_all breaks even with evolution",
@@ -119,9 +126,26 @@ def test_a_table_that_is_not_trusted_says_what_was_done_instead(plain):
 
 def test_choices_and_predictors_have_means_and_ranges(plain):
     assert "once_for_all 0.85 on average, 0.80 to 0.90" in table(plain, "predictors").note
+    assert (
+        "Validation, when chosen: once_for_all, the supernet with this architecture; "
+        in table(plain, "choices_made").note
+    )
+    assert "once_for_all: test accuracy differs from the predictor by -1.0 points" in table(plain, "choices_made").note
     assert "once_for_all: measured latency differs from the table by +5.6 %" in table(plain, "choices_made").note
     assert len(rows(plain, "choices_made")) == 12
     assert {row["test_accuracy_fraction"].value for row in rows(plain, "choices_made")} == {0.94, 0.95}
+
+
+def test_fine_tuning_is_not_told_as_an_error_of_the_predictor_nor_in_what_nobody_explains(tmp_path):
+    found = derived(record_trio(tmp_path, tuned={"once_for_all": 10}))
+    note = table(found, "choices_made").note
+    assert "once_for_all: fine-tuned after that" in note
+    assert "once_for_all: test accuracy" not in note
+    assert "sandwich: test accuracy differs from the predictor" in note
+    assert any("fine-tunes for 10 epochs" in text for text in texts(found, "claim_steps", "note"))
+    basis = {(row["upfront"].text, row["rival"].text): row["basis"].text for row in rows(found, "break_even")}
+    assert "both pay once" not in basis.values()
+    assert "side by side" not in table(found, "break_even").note
 
 
 def test_older_ledgers_have_no_such_tables(tmp_path):
@@ -162,7 +186,9 @@ def test_published_joules_are_in_no_other_table(released):
         assert bool(large) == (one.key in ("in_full", "priors"))
     for row in rows(released, "in_full"):
         assert row["full_j"].value > 8e8
-        assert row["full_j"].tier is Tier.PUBLISHED
+        assert {cell.tier for cell in row.values() if cell.tier is not None} == {Tier.MODELLED}
+    cells = [cell for one in released[1].tables if one.key == "priors" for row in one.rows for cell in row]
+    assert {cell.text for cell in cells if cell.tier is Tier.PUBLISHED} == {"1,200"}
 
 
 def test_both_ways_of_counting_are_in_json_too_and_their_sources_are_cited(folder, released):
@@ -172,6 +198,12 @@ def test_both_ways_of_counting_are_in_json_too_and_their_sources_are_cited(folde
     assert found["full"]["n_ratio"] > found["spent"]["n_ratio"]
     keys = {source.key for source in released[1].sources}
     assert {"cai2020", "strubell2019", "patterson2021"} <= keys
+
+
+def test_a_start_whose_cost_nobody_knows_has_one_row_and_no_power(tmp_path):
+    found = derived(record_trio(tmp_path, priors=[replace(RELEASED, reference="nobody2031")], trained=False))
+    assert texts(found, "in_full", "power") == ["not known"] * 2
+    assert set(texts(found, "in_full", "full_ratio")) == {"not known"}
 
 
 def test_own_earlier_work_is_charged_as_it_was_metered(tmp_path):

@@ -21,6 +21,18 @@ def test_the_crossing_is_called_extrapolated_when_it_was_not_run(tmp_path: Path)
     assert crossing.endswith("beyond the 2 scenarios that were run: extrapolated.")
 
 
+def test_one_pair_has_no_range_and_one_scenario_was_run(tmp_path: Path) -> None:
+    found = comparison(tmp_path)
+    (crossing,) = found.break_evens
+    one = replace(found, break_evens=(replace(crossing, pairs=1, crossing_pairs=1, measured_n=1),))
+    _, said, _ = verdict(one)
+    assert "by scenario and seed" in verdict(found)[1]
+    assert "by scenario and seed" not in said
+    assert said.endswith("beyond the 1 scenario that was run: extrapolated.")
+    few = replace(found, break_evens=(replace(crossing, pairs=2, crossing_pairs=1),))
+    assert "(in 1 of 2 pairs of a scenario and a seed they never cross)" in verdict(few)[1]
+
+
 def test_cheaper_but_worse_is_not_called_a_saving(tmp_path: Path) -> None:
     *_, quality = verdict(comparison(tmp_path, upfront=0.80, repeated=0.90))
     assert "-10.0 points in the worst scenario" in quality

@@ -1,14 +1,17 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from carbon_nas.errors import InfeasibleScenario
 from carbon_nas.ledger.records import Scope
-from carbon_nas.strategies import OnceForAll
+from carbon_nas.strategies import OnceForAll, OnceForAllPlan
 from carbon_nas.strategies.specialisation import FineTuningPlan
+from carbon_nas.strategies.start import LOAD
 from carbon_nas.supernet import ElasticMobileNetV3
-from carbon_nas.training.recipe import progressive_shrinking
+from carbon_nas.training.recipe import StagePlan, progressive_shrinking
 from tests.contracts.strategy import StrategyContract
 from tests.strategies import bench as small
 from tests.strategies.bench import CLASSES, ONCE_FOR_ALL, SANDWICH, STEPS_PER_EPOCH, play
@@ -133,3 +136,13 @@ def test_an_impossible_limit_names_the_fastest_architecture(tmp_path):
     with pytest.raises(InfeasibleScenario) as refusal:
         play(bench, OnceForAll(bench, ONCE_FOR_ALL))
     assert str(fastest) in str(refusal.value)
+
+
+def test_no_stage_takes_the_name_of_any_phase_that_is_not_one(shared):
+    """Each would be taken for done, or its weights would be written over."""
+    tuned = ONCE_FOR_ALL.model_copy(update={"fine_tuning": FineTuningPlan(epochs=1, learning_rate=0.01)})
+    phases = {phase.name for phase in OnceForAll(replace(shared, use_s=1.0), tuned).phases()} - {*TRAINING}
+    assert {"search", "extract", "fine-tune", "evaluate", "use", "measure accuracies", "train predictor"} == phases
+    for name in (*phases, LOAD, "Load-Supernet"):
+        with pytest.raises(ValidationError, match=f"a stage cannot be called '{name}'"):
+            OnceForAllPlan(stages={name: StagePlan(epochs=1, learning_rate=0.1)})

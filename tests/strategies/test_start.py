@@ -1,5 +1,8 @@
+import re
+import shutil
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from carbon_nas.ledger.records import Prior, Scope
 from carbon_nas.meters import ManualClock, SimulatedMeter
 from carbon_nas.recorder import Recorder
 from carbon_nas.strategies import OnceForAll, OnceForAllPlan, PhaseContext
-from carbon_nas.strategies.start import LOAD, StartPlan, load
+from carbon_nas.strategies.start import LOAD, StartPlan, check_start, load, start_digests
 from carbon_nas.supernet import ElasticMobileNetV3
 from carbon_nas.supernet.checkpoint import WEIGHTS, save_supernet
 from carbon_nas.training.recipe import progressive_shrinking
@@ -47,9 +50,9 @@ def record(folder, *, priors=()):
     return folder / "ledger" / "earlier.jsonl"
 
 
-def keep(folder, net=TRAINED, *, left_by="stage 2"):
+def keep(folder, net=TRAINED, *, left_by="stage 2", **origin):
     """Keep a supernet as an earlier study does; return its folder."""
-    save_supernet(folder, net, origin={} if left_by is None else {"phase": left_by})
+    save_supernet(folder, net, origin=origin if left_by is None else {"phase": left_by, **origin})
     return str(folder)
 
 
@@ -61,6 +64,12 @@ def ledger(tmp_path_factory):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     return keep(tmp_path_factory.mktemp("checkpoint") / "supernet")
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """Weights that no study left."""
+    return keep(tmp_path_factory.mktemp("released") / "supernet", left_by=None, file="ofa_mbv3_w1.0")
 
 
 def loaded(bench, plan):
@@ -93,7 +102,6 @@ def test_what_came_after_the_weights_is_no_cost_of_them(bench, ledger, tmp_path)
     for left_by, phases, energy_j in (
         ("stage 1", "stage 1", 100.0),
         ("stage 2", "stage 1, stage 2", 130.0),
-        ("a phase that this ledger does not have", "stage 1, stage 2, measure accuracies", 135.0),
         (None, "stage 1, stage 2, measure accuracies", 135.0),
     ):
         kept = keep(tmp_path / "supernet", left_by=left_by)
@@ -136,11 +144,98 @@ def test_a_ledger_that_trained_another_supernet_is_refused(bench, tmp_path):
         loaded(bench, StartPlan(checkpoint=str(tmp_path / "supernet"), ledger=str(ledger)))
 
 
-def test_released_weights_name_the_published_number(bench, checkpoint):
-    (prior,) = loaded(bench, StartPlan(checkpoint=checkpoint, reference="cai2020-ofa")).events
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ({"phase": "shrink width 2"}, "no finished phase 'shrink width 2', which left the weights of"),
+        (
+            {"phase": "stage 2", "strategy": "sandwich"},
+            "of strategy once_for_all, and the weights of .* of strategy sand",
+        ),
+        ({"phase": "stage 2", "seed": 3}, "of seed 0, and the weights of .* of seed 3"),
+    ],
+)
+def test_a_ledger_of_another_strategy_seed_or_recipe_is_refused(bench, ledger, tmp_path, origin, said):
+    """Else all that it had paid once would be charged, whatever that was."""
+    kept = keep(tmp_path / "supernet", left_by=origin["phase"], **{"ledger": "right.jsonl", "seed": 0, **origin})
+    with pytest.raises(LedgerMismatch, match=rf"metered another supernet.*{said}.*give the ledger .* right\.jsonl"):
+        loaded(bench, StartPlan(checkpoint=kept, ledger=ledger))
+
+
+def test_of_phases_that_are_named_the_one_that_left_the_weights_need_not_be_in_the_ledger(bench, ledger, tmp_path):
+    """A training whose stages were recorded under other names, for instance."""
+    kept = keep(tmp_path / "supernet", left_by="the last stage", strategy="once_for_all", seed=0)
+    (prior,) = loaded(bench, StartPlan(checkpoint=kept, ledger=ledger, stages=("stage 1",))).events
+    assert prior.phase == "stage 1"
+
+
+@pytest.mark.parametrize("stages", [None, ("stage 1", "stage 2"), ("measure accuracies",)])
+def test_a_ledger_of_a_run_that_itself_started_from_something_is_refused_whatever_stages_are_named(
+    bench, checkpoint, tmp_path, stages
+):
+    prior = Prior(phase="train supernet", weights_hash="0" * 64, reference="cai2020-ofa")
+    ledger = record(tmp_path, priors=(prior,))
+    with pytest.raises(LedgerMismatch, match=r"loaded there, too.*reference = cai2020-ofa"):
+        loaded(bench, StartPlan(checkpoint=checkpoint, ledger=str(ledger), stages=stages))
+
+
+def test_for_own_weights_a_published_number_is_no_answer(bench, tmp_path):
+    kept = keep(tmp_path / "supernet", strategy="once_for_all", ledger="once_for_all-seed2.jsonl", seed=2)
+    with pytest.raises(
+        CheckpointError, match=r"own supernet, and cai2020-ofa is .*: once_for_all-seed2\.jsonl, seed 2"
+    ):
+        loaded(bench, StartPlan(checkpoint=kept, reference="cai2020-ofa"))
+    kept = keep(tmp_path / "supernet", left_by=LOAD, strategy="once_for_all", ledger="second.jsonl", seed=2)
+    with pytest.raises(CheckpointError, match="start from the folder that it was loaded from"):
+        loaded(bench, StartPlan(checkpoint=kept, reference="cai2020-ofa"))
+
+
+def with_images(bench, digest):
+    return replace(bench, workload=replace(bench.workload, digest=digest))
+
+
+def test_weights_that_may_have_seen_the_test_images_are_refused_unless_the_study_says_that_they_have_not(
+    bench, ledger, tmp_path
+):
+    kept = keep(tmp_path / "supernet", workload="faces", images="a" * 64)
+    plan = StartPlan(checkpoint=kept, ledger=ledger)
+    with pytest.raises(CheckpointError, match=r"other images \(faces\).*other_images = true"):
+        loaded(with_images(bench, "b" * 64), plan)
+    for digest, one in (("a" * 64, plan), (None, plan), ("b" * 64, plan.model_copy(update={"other_images": True}))):
+        assert loaded(with_images(bench, digest), one).events
+
+
+def test_weights_that_do_not_say_what_they_were_trained_on_are_taken(bench, released):
+    assert loaded(with_images(bench, "b" * 64), StartPlan(checkpoint=released, reference="cai2020-ofa")).events
+
+
+def test_a_wrong_path_is_named_whole(bench, ledger, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = StartPlan(checkpoint="supernets/mine", ledger=ledger)
+    for look in (start_digests, partial(check_start, bench)):
+        with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / "supernets" / "mine"))):
+            look(plan)
+    plan = StartPlan(checkpoint=keep(tmp_path / "supernets" / "mine"), ledger="mine.jsonl")
+    for look in (start_digests, partial(check_start, bench)):
+        with pytest.raises(LedgerError, match=re.escape(str(tmp_path / "mine.jsonl"))):
+            look(plan)
+
+
+def test_a_start_is_told_from_others_by_its_weights_and_its_ledger_wherever_they_lie(ledger, checkpoint, tmp_path):
+    told = start_digests(StartPlan(checkpoint=checkpoint, ledger=ledger))
+    elsewhere = shutil.copytree(checkpoint, tmp_path / "elsewhere")
+    assert start_digests(StartPlan(checkpoint=str(elsewhere), ledger=ledger)) == told
+    assert told["ledger"] == read_run(Path(ledger)).head
+    other = keep(tmp_path / "other", scrambled(ElasticMobileNetV3(TINY, CLASSES), seed=1))
+    assert start_digests(StartPlan(checkpoint=other, ledger=ledger))["weights"] != told["weights"]
+    assert start_digests(StartPlan(checkpoint=checkpoint, reference="cai2020-ofa")).keys() == {"weights"}
+
+
+def test_released_weights_name_the_published_number(bench, released):
+    (prior,) = loaded(bench, StartPlan(checkpoint=released, reference="cai2020-ofa")).events
     assert (prior.reference, prior.ledger, prior.head) == ("cai2020-ofa", None, None)
     assert prior.energy_j == prior.device_s == prior.tiers == {}
-    assert prior.weights_hash == sha256((Path(checkpoint) / WEIGHTS).read_bytes())
+    assert prior.weights_hash == sha256((Path(released) / WEIGHTS).read_bytes())
 
 
 @pytest.mark.parametrize("said", [{}, {"ledger": "a.jsonl", "reference": "cai2020-ofa"}])
@@ -235,8 +330,8 @@ class TestOnceForAllFromACheckpoint(StrategyContract):
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def _checkpoint(cls, checkpoint):
-        cls.CHECKPOINT = checkpoint
+    def _checkpoint(cls, released):
+        cls.CHECKPOINT = released
 
     @classmethod
     def build(cls, bench):
@@ -261,10 +356,10 @@ def test_nothing_is_read_before_the_phase_runs(bench):
     assert list(OnceForAll(bench, started("nowhere")).phases())
 
 
-def test_networks_are_taken_from_the_weights_that_were_given(tmp_path, checkpoint):
+def test_networks_are_taken_from_the_weights_that_were_given(tmp_path, released):
     """As if a last stage had left them: search, extraction and results are the same."""
     one, other = (small.bench(tmp_path / name, scenarios=("eager-b1",)) for name in ("one", "other"))
-    given = OnceForAll(one, started(checkpoint))
+    given = OnceForAll(one, started(released))
     played = play(one, given)
     last = OnceForAll(other, ONCE_FOR_ALL)
     other.artefacts.save(last.supernet, one.artefacts.load(LOAD))

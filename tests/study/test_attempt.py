@@ -19,6 +19,7 @@ from carbon_nas.study.attempt import Attempt
 from tests.conftest import block_network
 
 EPOCHS, STEPS, MACS, POWER_W = 6, 2, 100, 8.0
+PASSES = 7  # images through the network, an epoch
 
 
 def die():
@@ -49,12 +50,17 @@ class Training:
             weights = weights + torch.rand(4, generator=context.generator) * context.rng.random()
             context.tally.steps += STEPS
             context.tally.macs += MACS
+            context.tally.image_passes += PASSES
             context.log("largest", epoch, float(weights.mean()) % 1.0, loss_nats=float(weights.sum()))
             context.keep(epoch, {"weights": weights}, {"epochs": epoch})
         return Artefact(tensors={"weights": weights})
 
 
-def attempt(folder, *, artefacts=Artefacts, save_interval_s=0.0, **accident):
+def unwatched(context, passes_before):
+    """Watch nothing."""
+
+
+def attempt(folder, *, artefacts=Artefacts, save_interval_s=0.0, watch=unwatched, **accident):
     """Open the ledger of a folder and try to train; return what the ledger says."""
     clock, path = ManualClock(100.0), folder / "ledger" / "run.jsonl"
     recorder = Recorder(
@@ -75,6 +81,7 @@ def attempt(folder, *, artefacts=Artefacts, save_interval_s=0.0, **accident):
             artefacts=artefacts(folder / "checkpoints"),
             clock=clock,
             save_interval_s=save_interval_s,
+            watch=watch,
         ).run()
     return read_run(path)
 
@@ -156,6 +163,20 @@ def test_ctrl_c_in_an_epoch_leaves_as_much(tmp_path, whole, epoch):
     assert_same(run, whole)
     (lost,) = [one for one in run.activities if one.wasted]
     assert (lost.energy_j, lost.steps, lost.macs) == ({"simulated": 0.5 * POWER_W}, 0, 0)
+
+
+def test_who_watches_is_told_how_much_the_attempts_before_have_done(tmp_path):
+    """Those that it goes on from; what they did after their last saved state is done again."""
+    told = []
+
+    def watch(context, passes_before):
+        told.append(passes_before)
+
+    for epoch in (1, 3, 4):
+        with pytest.raises(KeyboardInterrupt):
+            attempt(tmp_path, at=epoch, accident=press_ctrl_c, watch=watch)
+    attempt(tmp_path, watch=watch)
+    assert told == [0, 0, 2 * PASSES, 3 * PASSES]
 
 
 def test_killed_before_the_first_state_it_begins_anew(tmp_path, whole, killed):

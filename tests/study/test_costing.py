@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from carbon_nas.cli import app
-from carbon_nas.errors import UsageError
+from carbon_nas.errors import UnknownName, UsageError
 from carbon_nas.ledger.records import Scope
 from carbon_nas.strategies.search import SearchPlan
 from carbon_nas.strategies.start import StartPlan
@@ -75,8 +75,8 @@ SANDWICH = {"train supernet": StagePlan(epochs=2, learning_rate=0.01, rule="sand
 
 
 def test_a_plan_agrees_with_what_is_counted_then(tmp_path):
-    study = tiny_study("eager-b1", strategies=("once_for_all", "sandwich"), resolutions=(6,))
-    study = study.model_copy(update={"sandwich": study.once_for_all.model_copy(update={"stages": SANDWICH})})
+    kin = tiny_study().once_for_all.model_copy(update={"stages": SANDWICH})
+    study = tiny_study("eager-b1", strategies=("once_for_all", "sandwich"), sandwich=kin, resolutions=(6,))
     counted = runs(run(tmp_path, study))
     planned = planned_costs(study)
     for one in planned:
@@ -149,12 +149,57 @@ def test_the_door_shows_every_phase_on_a_line_of_its_own(plan, name):
     rows = [re.split(" {2,}", line.strip()) for line in lines]
     for one in planned_costs(load_study(name)):
         numbers = ["-", "-"] if one.macs is None else [f"{one.image_passes:.1e}", f"{one.macs:.1e}"]
+        assert one.trains_supernet == (one.phase in {*progressive_shrinking(), *SANDWICH})
         assert [one.phase, "once" if one.scope is Scope.ONCE else "x 3", *numbers] in [row[:4] for row in rows]
     assert [line.split()[0] for line in lines if line.strip() in load_study(name).strategies] == list(
         load_study(name).strategies
     )
     assert "pJ/MAC" in done.output
     assert "188 W" in " ".join(done.output.split())
+
+
+STARTED = """extends = "digits"
+[once_for_all.start]
+checkpoint = "nowhere"
+reference = "%s"
+"""
+
+
+def study_file(tmp_path_factory, reference):
+    path = tmp_path_factory.mktemp("study") / "mine.toml"
+    path.write_text(STARTED % reference, encoding="utf-8")
+    return str(path)
+
+
+def test_what_was_paid_before_is_shown_as_such_and_is_said_to_be_in_no_sum(plan, tmp_path_factory):
+    done = plan(study_file(tmp_path_factory, "cai2020-ofa"))
+    rows = [re.split(" {2,}", line.strip()) for line in done.output.splitlines()]
+    assert ["load supernet", "once", "paid before", "-", "-"] in rows
+    assert [row[0] for row in rows if "for a seed" in row[0]] == ["all but that, for a seed", "all of it, for a seed"]
+    assert "what a supernet that is loaded had cost is in no sum" in " ".join(done.output.split())
+    assert "paid before" not in plan("digits").output
+
+
+@pytest.mark.parametrize("name", ["digits", "imagenet"])
+def test_every_number_of_a_plan_is_written_in_one_way(plan, name):
+    rows = [re.split(" {2,}", line.strip()) for line in plan(name).output.splitlines()]
+    numbers = {number for row in rows if len(row) >= 4 and row[0] != "phase" for number in row[-3:]} - {"-"}
+    assert len(numbers) > 20
+    assert all(re.fullmatch(r"\d\.\de[+-]\d\d", number) for number in numbers)
+
+
+def test_a_published_number_that_is_not_in_the_register_is_refused_and_what_comes_near_is_named(plan, tmp_path_factory):
+    done = plan(study_file(tmp_path_factory, "cai2020-0fa"))
+    assert isinstance(done.exception, UnknownName)
+    assert re.search(r"once_for_all\.start\.reference: .*'cai2020-0fa'; choose .*cai2020-ofa", str(done.exception))
+
+
+def test_a_stage_that_is_not_of_the_paper_trains_the_supernet_all_the_same():
+    stages = {"all at once": StagePlan(epochs=2, learning_rate=0.01, subnets=2)}
+    planned = of(
+        tiny_study(once_for_all=tiny_study().once_for_all.model_copy(update={"stages": stages})), "once_for_all"
+    )
+    assert [phase for phase, one in planned.items() if one.trains_supernet] == ["all at once"]
 
 
 def test_the_door_says_what_to_give_for_a_folder(plan):

@@ -195,6 +195,18 @@ def test_the_number_of_seeds_is_no_part_of_the_identity(seeds):
     assert tiny_study(seeds=seeds).identity() == tiny_study().identity()
 
 
+START = {"checkpoint": "here", "ledger": "here.jsonl"}
+
+
+def test_nor_is_where_the_supernet_lies_that_it_starts_from():
+    """What it is goes into the identity when it is read."""
+    moved = {"checkpoint": "there", "ledger": "there.jsonl"}
+    for name in ("once_for_all", "sandwich"):
+        one, other = (tiny_study(**{name: {"start": start}}).identity() for start in (START, moved))
+        assert one == other
+        assert one[name]["start"] == {"reference": None, "stages": None, "other_images": False}
+
+
 def test_nor_is_where_the_images_lie_or_which_machine_trains():
     assert tiny_study(data="/elsewhere", device="cuda:1").identity() == tiny_study().identity()
 
@@ -202,6 +214,7 @@ def test_nor_is_where_the_images_lie_or_which_machine_trains():
 @pytest.mark.parametrize(
     "change",
     [
+        {"once_for_all": {"start": {**START, "other_images": True}}},
         {"name": "other"},
         {"strategies": ("evolution",)},
         {"scenarios": ("eager-b32",)},
@@ -234,3 +247,62 @@ def test_it_has_the_quick_version_of_what_it_extends(written):
 def test_only_a_built_in_study_can_be_extended(written):
     with pytest.raises(InvalidStudy, match=r"extends: there is no built-in study 'mine'; choose one of cifar10"):
         load_study(written('extends = "mine"\n'))
+
+
+RECIPE = {
+    "largest": "epochs = 3, learning_rate = 0.1, kernel_sizes = 1, depths = 1, expand_ratios = 1",
+    "all": 'epochs = 2, learning_rate = 0.05, subnets = 2, taught_by = "largest"',
+}
+OWN_STAGES = "[once_for_all.stages]\n" + "".join(f"{name} = {{ {said} }}\n" for name, said in RECIPE.items())
+
+
+def test_a_recipe_with_a_stage_of_its_own_takes_the_place_of_the_one_that_it_extends(written):
+    stages = load_study(written('extends = "digits"\n' + OWN_STAGES)).once_for_all.stages
+    assert list(stages) == list(RECIPE)
+
+
+def test_stages_that_are_all_of_the_extended_study_change_what_they_say_of_them(written):
+    shorter = '[once_for_all.stages]\n"train teacher" = { epochs = 7 }\n'
+    stages = load_study(written('extends = "digits"\n' + shorter)).once_for_all.stages
+    digits = load_study("digits").once_for_all.stages
+    assert stages == {**digits, TEACHER: digits[TEACHER].model_copy(update={"epochs": 7})}
+
+
+def test_quick_tells_how_to_shorten_stages_that_the_extended_study_does_not_have(written):
+    with pytest.raises(InvalidStudy, match=r"stages are largest, all; say under \[quick\.once_for_all\.stages\]"):
+        load_study(written('extends = "digits"\n' + OWN_STAGES), quick=True)
+
+
+def test_a_predictor_is_switched_off_by_false_and_stays_off_in_the_quick_version(written):
+    path = written('extends = "digits"\n[once_for_all]\npredictor = false\n')
+    for quick in (False, True):
+        study = load_study(path, quick=quick)
+        assert study.once_for_all.predictor is None
+        assert study.once_for_all.search == load_study("digits", quick=quick).once_for_all.search
+
+
+def test_a_predictor_is_not_switched_on_by_true(written):
+    with pytest.raises(InvalidStudy, match=r"once_for_all\.predictor"):
+        load_study(written(LEAST + "[once_for_all]\npredictor = true\n"))
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("calibration_images", "calibration_images = 7"),
+        ("predictor", "predictor = { architectures = 7 }"),
+        ("search", "search = { population = 7 }"),
+        ("selection", "selection = { finalists = 7 }"),
+        ("fine_tuning", "fine_tuning = { epochs = 7, learning_rate = 0.1 }"),
+    ],
+)
+def test_two_trainings_of_one_network_are_compared_only_if_all_that_follows_is_alike(written, field, said):
+    both = 'strategies = ["once_for_all", "sandwich"]\n'
+    with pytest.raises(InvalidStudy, match=f"mine.toml: once_for_all and sandwich .* differ in {field}: "):
+        load_study(written(LEAST + both + f"[sandwich]\n{said}\n"))
+    assert load_study(written(LEAST + both + f"[once_for_all]\n{said}\n[sandwich]\n{said}\n"))
+    assert load_study(written(LEAST + f"[sandwich]\n{said}\n")).strategies == ("once_for_all", "evolution")
+
+
+def test_the_imagenet_study_trains_in_the_numbers_of_the_paper():
+    assert load_study("imagenet").trainer.precision == "float32"

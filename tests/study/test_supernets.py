@@ -1,6 +1,7 @@
 """A supernet that one study trained is where another one starts: only what comes after it is metered again."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 
 from carbon_nas.errors import CheckpointError, LedgerMismatch
+from carbon_nas.ledger.journal import Journal
+from carbon_nas.ledger.observations import Incident
 from carbon_nas.ledger.records import Scope
 from carbon_nas.reporting import ask, write_report
 from carbon_nas.strategies.artefact import Artefacts
 from carbon_nas.strategies.start import StartPlan
-from carbon_nas.supernet.checkpoint import DESCRIPTION, WEIGHTS, load_supernet
-from tests.study.bench import STAGES, copied, run, runs, tiny_study
+from carbon_nas.supernet.checkpoint import DESCRIPTION, WEIGHTS, load_supernet, save_supernet
+from tests.study.bench import STAGES, copied, ledgers, run, runs, tiny_study
 
 OWN = Path("models", "once_for_all", "supernet", "seed0")
 FIRST = tiny_study("eager-b1")
@@ -134,11 +137,42 @@ def test_other_stages_may_be_named_as_its_cost(one_scenario, tmp_path):
 def test_a_cost_that_the_ledger_does_not_know_is_refused(one_scenario, tmp_path, changes, error, words):
     with pytest.raises(error, match=words):
         run(tmp_path, started(one_scenario, **changes))
+    assert not (tmp_path / "ledger").exists()
 
 
 def test_a_ledger_that_itself_started_from_a_supernet_does_not_say_what_its_training_had_cost(second, tmp_path):
     with pytest.raises(LedgerMismatch, match=r"was loaded.* once_for_all-seed0\.jsonl"):
         run(tmp_path, started(second))
+
+
+def test_a_start_that_is_not_there_is_told_by_its_whole_path_before_any_ledger_is_begun(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / "earlier" / OWN))):
+        run(tmp_path / "out", started(Path("earlier")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_start_that_was_moved_is_the_same_study_and_other_weights_are_another(one_scenario, second, tmp_path):
+    moved, folder = copied(one_scenario, tmp_path / "moved"), copied(second, tmp_path / "second")
+    before = ledgers(folder)
+    run(folder, started(moved))
+    assert ledgers(folder) == before
+    net = load_supernet(moved / OWN).net
+    with torch.no_grad():
+        next(net.parameters()).add_(1.0)
+    save_supernet(moved / OWN, net, origin=load_supernet(moved / OWN).origin)
+    with pytest.raises(LedgerMismatch, match=r"starts\.once_for_all\.weights was"):
+        run(folder, started(moved))
+    assert ledgers(folder) == before
+
+
+def test_a_ledger_that_went_on_is_another_start(one_scenario, second, tmp_path):
+    moved, folder = copied(one_scenario, tmp_path / "moved"), copied(second, tmp_path / "second")
+    journal = Journal(moved / "ledger" / "once_for_all-seed0.jsonl")
+    journal.append(Incident(utc="", time_s=0.0, what="note", detail="one more line"))
+    journal.close()
+    with pytest.raises(LedgerMismatch, match=r"starts\.once_for_all\.ledger was"):
+        run(folder, started(moved))
 
 
 def test_a_supernet_of_another_space_is_refused(one_scenario, tmp_path):
