@@ -298,6 +298,8 @@ def _record(console: "Console", plan: "Study", out: Path | None, place: "Site", 
         idle_s=how.idle_s,
         second_opinion=how.cross_check,
     )
+    if plan.note is not None:
+        console.print(f"Note: {plan.note}", highlight=False, soft_wrap=True)
     try:
         with LiveView(console, place) as view:
             Runner(plan, folder, observer=view, host=host).run()

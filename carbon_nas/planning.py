@@ -70,6 +70,8 @@ def show_plan(console: "Console", study: "Study") -> None:
         table.add_row(f"  {whole}", "", *_written(images, macs, j_per_mac), end_section=True)
     title = f"{study.name}: {_count(study.seeds, 'seed')}, {_count(len(study.scenarios), 'scenario')}"
     console.print(f"{title}; modelled, not run", highlight=False, soft_wrap=True)
+    if study.note is not None:
+        console.print(f"Note: {study.note}", highlight=False, soft_wrap=True)
     console.print(table)
     console.print(_legend(j_per_mac, costs), highlight=False)
 

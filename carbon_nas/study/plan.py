@@ -56,6 +56,8 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    note: str | None = None
+    """What a reader should know first, such as that nobody has run it; `--plan` and the run itself begin with it."""
     workload: str
     data: str | None = None
     """Where the images are, for workloads that do not come with a package; `--data` goes before it."""
@@ -139,6 +141,7 @@ class Study(BaseModel):
         return self.model_dump(
             mode="json",
             exclude={
+                "note": True,
                 "seeds": True,
                 "data": True,
                 "device": True,

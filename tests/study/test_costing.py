@@ -144,6 +144,8 @@ def test_the_door_shows_every_phase_on_a_line_of_its_own(plan, name):
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert lines[0] == f"{name}: 1 seed, 3 scenarios; modelled, not run"
+    note = load_study(name).note
+    assert (f"Note: {note}" in lines) == (note is not None) == (name in {"cifar10", "imagenet"})
     assert max(map(len, lines)) <= 80
     assert "…" not in done.output
     rows = [re.split(" {2,}", line.strip()) for line in lines]
