@@ -49,8 +49,10 @@ def test_the_kept_record_follows_from_the_register() -> None:
 @pytest.mark.parametrize(
     ("report", "figures"),
     [
-        ("digits-use", ("1.10 kJ", "859 J", "86.2 s", "67.3 s", "882 J", "286 J", "1,414", "4,620", "N* = 4.1")),
-        ("digits-use", ("from 3.3 to 5.0 by scenario and seed",)),
+        ("digits-schedules", ("1.10 kJ", "977 J", "920 J", "86.2 s", "76.5 s", "72.0 s", "970 J", "846 J", "307 J")),
+        ("digits-schedules", ("43.7 J", "1,414", "840", "4,620", "N* = 3.7", "N* = 3.2")),
+        ("digits-schedules", ("from 3.0 to 4.5 by scenario and seed", "1.20", "1.1 to 1.4")),
+        ("digits-use", ("N* = 4.1",)),
         ("digits-cpu", ("N* = 4.2",)),
     ],
 )
