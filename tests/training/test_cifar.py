@@ -177,11 +177,11 @@ def packings(tmp_path_factory):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(packing=st.sampled_from(["gz", "bz2", "xz"]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@given(packing=st.sampled_from(["gz", "bz2", "xz"]), place=st.integers(0, 999_999), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_no_image(packings, tmp_path, packing, place, bit):
     whole, digest = packings
     damaged = bytearray(whole[packing])
-    damaged[int(place * len(damaged))] ^= 1 << bit
+    damaged[place * len(damaged) // 1_000_000] ^= 1 << bit
     (tmp_path / "damaged.tar").write_bytes(damaged)
     try:
         found = load_workload("cifar100", data=tmp_path / "damaged.tar").digest
