@@ -7,12 +7,11 @@ import pytest
 from carbon_nas.accounting import account, site
 from carbon_nas.accounting.sites import Sites
 from carbon_nas.comparison import Comparison, compare, deliveries
-from carbon_nas.comparison.family import FINE_TUNE, ONCE_FOR_ALL, SANDWICH, are_kin, protagonists, trainings
+from carbon_nas.comparison.family import are_kin, protagonists, trainings
 from carbon_nas.comparison.findings import find, own_run
 from carbon_nas.comparison.published_hours import FineTuning
 from carbon_nas.comparison.spread import break_even_name, ratio_name
 from carbon_nas.ledger import read
-from carbon_nas.strategies import once_for_all, specialisation
 from tests.trio import record_trio
 
 
@@ -35,11 +34,6 @@ def test_a_phase_that_one_of_them_alone_does_per_scenario_makes_them_any_pair(tm
     assert not are_kin("once_for_all", "sandwich", findings.comparison.repeated())
     assert findings.comparison.repeated()["once_for_all"] == {"profile", "search", "fine-tune"}
     assert break_even_name("once_for_all", "sandwich") in findings.spreads
-
-
-def test_what_ledgers_are_read_by_is_what_strategies_write():
-    assert (ONCE_FOR_ALL, SANDWICH) == (once_for_all.ONCE_FOR_ALL, once_for_all.SANDWICH)
-    assert FINE_TUNE == specialisation.FINE_TUNE
 
 
 def test_a_report_is_about_whoever_pays_most_once_and_a_rival_that_is_no_kin(tmp_path):

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from carbon_nas.comparison.quality import TableQuality, quality
-from carbon_nas.devices import validation
-from carbon_nas.ledger import findings, read
+from carbon_nas.ledger import read
 from tests.recorded import record_study
 from tests.trio import SCENARIOS, record_trio
 
@@ -39,11 +38,6 @@ def table(error_fraction: float | None, rank_correlation_ratio: float | None) ->
 )
 def test_a_table_is_trusted_if_it_predicts_and_ranks_well_enough_and_was_checked(error, rank, trusted):
     assert table(error, rank).trusted is trusted
-
-
-def test_whoever_makes_a_table_and_whoever_reads_of_it_trust_it_alike():
-    for name in ("MOST_ERROR_FRACTION", "LEAST_RANK_CORRELATION_RATIO"):
-        assert getattr(findings, name) == getattr(validation, name)
 
 
 def test_every_run_of_the_family_tells_of_its_predictor_and_its_choices(tmp_path):
