@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from carbon_nas.strategies.search import SearchPlan
-from experiments.benchmarks import search, supernet
+from carbon_nas.training.recipe import progressive_shrinking
+from experiments.benchmarks import search, subnetworks, supernet
 from experiments.benchmarks.metering import __main__ as metering
 from experiments.benchmarks.metering import accuracy, costs
 from experiments.benchmarks.metering.matrix import fault_matrix, judge_span
@@ -157,3 +158,22 @@ def test_a_search_is_timed_and_compared_with_scoring_everything(monkeypatch, cap
     assert len(speeds) == len(ways)
     assert min(speeds) > 0
     assert "points of accuracy behind the best of all" in said
+
+
+def test_sub_networks_are_set_beside_the_same_ones_trained_from_scratch(tmp_path, capsys):
+    study = tmp_path / "short.toml"
+    epoch = dict.fromkeys(progressive_shrinking(), "{ epochs = 1 }")
+    stages = "\n".join(f'"{name}" = {fields}' for name, fields in epoch.items())
+    study.write_text(
+        f'extends = "digits"\nresolutions = [6]\n[trainer]\nbatch_size = 300\n[once_for_all.stages]\n{stages}\n'
+        '[sandwich.stages]\n"train supernet" = { epochs = 1 }\n'
+    )
+    subnetworks.main(["--study", str(study), "--seeds", "1", "--networks", "2"])
+    *ways, _, shrinking, sandwich = capsys.readouterr().out.splitlines()
+    assert [line.split("mean")[0].split(maxsplit=2)[2].strip() for line in ways] == [
+        "once_for_all",
+        "sandwich",
+        "from scratch",
+    ]
+    assert "once_for_all  less from scratch:" in shrinking
+    assert "sandwich      less from scratch:" in sandwich

@@ -3,7 +3,7 @@
 Raw medians drift by tens of per cent on shared machines. So every sample stands between two runs of an anchor kernel,
 is divided by their mean, and the passes over all subjects are shuffled. Where one thread does all the work its own CPU
 clock is read, which stands still while another program has the core: what a network takes is not what others take from
-it. On two busy cores that brings the error of a latency table from about 100 % down to about 10 %.
+it.
 """
 
 import random

@@ -67,7 +67,7 @@ def network_subject(space: SearchSpace, arch: Architecture, num_classes: int) ->
 
 @contextlib.contextmanager
 def settings(threads: int) -> Iterator[None]:
-    """Set PyTorch as a study does, for as long as something is timed: its threads, and no denormal numbers."""
+    """Set PyTorch for as long as something is trained or timed: its threads, and no denormal numbers."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.

@@ -12,6 +12,7 @@ import carbon_nas
 from carbon_nas.devices.catalog import Device, Target, device_for
 from carbon_nas.devices.kept_table import kept_digests
 from carbon_nas.devices.latency_table import LatencyTable
+from carbon_nas.devices.profiler import settings
 from carbon_nas.errors import UsageError
 from carbon_nas.ledger.folding import begun, read_run
 from carbon_nas.ledger.observations import CrossCheck
@@ -114,14 +115,9 @@ class Runner:
             LedgerMismatch: if the folder holds ledgers of another study, code or machine.
             LedgerCorrupt: if one of them is damaged.
         """
-        torch.set_num_threads(self._study.threads)
         keep_freed_memory()
-        # Numbers below 1e-38 make a CPU ten times slower and change no result that anybody looks at.
-        torch.set_flush_denormal(True)
-        try:
+        with settings(self._study.threads):
             self._run()
-        finally:
-            torch.set_flush_denormal(False)
 
     def _run(self) -> None:
         study = self._study

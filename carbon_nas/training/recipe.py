@@ -91,7 +91,7 @@ def progressive_shrinking() -> Mapping[str, StagePlan]:
     """Return the paper's stages for minutes instead of days.
 
     Epochs are in its proportions, 180 : 125 : 25 : 125 : 25 : 125. Learning rates fall by half after the first stage:
-    the paper's fall to 0.03 to 0.37 of it, too little to learn anything from where an epoch is of some ten steps.
+    the paper's fall to 0.03 to 0.37 of it, which is little where an epoch is of some ten steps.
     """
     depth = {"learning_rate": 0.04, "subnets": 2, "expand_ratios": 1, "taught_by": TEACHER}
     width = {"learning_rate": 0.04, "subnets": 4, "taught_by": TEACHER}

@@ -18,6 +18,7 @@ from statistics import fmean
 import torch
 
 from carbon_nas.devices import SimulatedDevice
+from carbon_nas.devices.profiler import settings
 from carbon_nas.strategies import Artefacts, Bench, PhaseContext
 from carbon_nas.strategies.plain import train_plain
 from carbon_nas.strategies.stages import Stages, kept_supernet
@@ -85,14 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--networks", type=int, default=12, help="random architectures, the same for every seed")
     given = parser.parse_args(arguments)
     study = load_study(given.study, quick=given.quick)
-    torch.set_num_threads(study.threads)
     keep_freed_memory()
-    torch.set_flush_denormal(True)
+    with settings(study.threads):
+        compare(study, seeds=given.seeds, networks=given.networks)
+
+
+def compare(study: Study, *, seeds: int, networks: int) -> None:
     points: dict[str, list[float]] = {}
-    for seed in range(given.seeds):
+    for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             bench, rng = bench_of(study, Path(folder)), random.Random(0)
-            archs = [bench.space.sample(rng) for _ in range(given.networks)]
+            archs = [bench.space.sample(rng) for _ in range(networks)]
             found = {schedule: taken(study, bench, schedule, seed, archs) for schedule in SCHEDULES}
             found[SCRATCH] = [from_scratch(study, bench, seed, arch) for arch in archs]
         for way, fractions in found.items():
